@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# What the full build needs beyond LibTorch. Each target is SYSTEM, so that our warnings stop at our own code.
+include_guard(GLOBAL)
+find_package(yaml-cpp REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
+find_path(MEDAUG_CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
+
+# OpenCVConfig.cmake is not in Debian's small packages.
+add_library(medaug_opencv INTERFACE)
+find_path(MEDAUG_OPENCV_INCLUDE opencv2/imgcodecs.hpp PATH_SUFFIXES opencv4 REQUIRED)
+target_include_directories(medaug_opencv SYSTEM INTERFACE ${MEDAUG_OPENCV_INCLUDE})
+foreach(lib imgcodecs imgproc core)
+  find_library(MEDAUG_OPENCV_${lib} opencv_${lib} REQUIRED)
+  target_link_libraries(medaug_opencv INTERFACE ${MEDAUG_OPENCV_${lib}})
+endforeach()

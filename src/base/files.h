@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace medaug {
+
+/// Writes a file so that a crash leaves the old one or the new one, never a part: temporary name in the same folder,
+/// fsync, rename, fsync of the folder. @throws Error kResource (disk full, not writable); the old file stays.
+void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+/// The same with several pieces, written in order without joining them in memory.
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::string_view> pieces);
+
+/// A whole regular file, at most `max_bytes`. Never blocks on a FIFO or device. @throws Error `code` naming the path.
+std::string read_file(const std::filesystem::path& path, std::int64_t max_bytes, ErrorCode code);
+
+void sync_folder(const std::filesystem::path& folder);
+std::int64_t free_bytes(const std::filesystem::path& folder);
+
+/// Lower-case hexadecimal SHA-256.
+std::string sha256(std::string_view bytes);
+std::string sha256_file(const std::filesystem::path& path);
+
+/// An exclusive advisory lock held while the object lives (flock; freed by the kernel when the process dies).
+class FolderLock {
+ public:
+  /// @throws Error kResource naming the process that holds it
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+}  // namespace medaug

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+namespace medaug {
+
+/// SIGINT, SIGTERM: ask to stop; SIGUSR1: ask to save and go on. Handlers only set flags.
+void install_stop_signals();
+bool stop_requested();
+/// True once for each SIGUSR1.
+bool take_save_request();
+/// For tests and for the server.
+void request_stop();
+void reset_stop();
+
+}  // namespace medaug

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medaug {
+
+std::string join(std::span<const std::string> parts, std::string_view separator);
+
+/// The candidate nearest to `word` by edit distance, or "" when none is near enough to suggest.
+std::string nearest(std::string_view word, std::span<const std::string> candidates);
+
+/// `text` safe to print: control characters, bidirectional overrides and broken UTF-8 as \xNN, cut to `limit` bytes.
+std::string printable(std::string_view text, std::size_t limit = 200);
+
+/// "1.4 GB", "312 MB"
+std::string human_bytes(double bytes);
+/// "2 h 03 min", "4 min 10 s", "8.1 s"
+std::string human_seconds(double seconds);
+
+}  // namespace medaug
