@@ -7,8 +7,8 @@
 
 namespace medaug {
 
-/// What went wrong, as the caller must know it. One table (`error.cc`) maps a code to its name, exit status and HTTP
-/// status; `docs/ERRORS.md` is printed from it.
+/// What went wrong, as the caller must know it. One table (`error.cc`) maps a code to its name,
+/// exit status and HTTP status; `docs/ERRORS.md` is printed from it.
 enum class ErrorCode {
   kInternal,         ///< a fault of ours
   kUsage,            ///< wrong command line
@@ -24,17 +24,19 @@ enum class ErrorCode {
 
 /// Stable name, for example "config".
 std::string_view name_of(ErrorCode code);
-/// Exit status of the program: 0 done, 1 internal, 2 usage, 3 config, 4 data, 5 checkpoint, 6 resources, 7 numeric,
-/// 8 quality gate, 75 stopped with state saved.
+/// Exit status of the program: 0 done, 1 internal, 2 usage, 3 config, 4 data, 5 checkpoint, 6
+/// resources, 7 numeric, 8 quality gate, 75 stopped with state saved.
 int exit_status(ErrorCode code);
 int http_status(ErrorCode code);
 
-/// The one exception type of medaug. `what()` reads "where: message", and the hint on a line of its own.
+/// The one exception type of medaug. `what()` reads "where: message", and the hint on a line of its
+/// own.
 class Error : public std::runtime_error {
  public:
   /// @param where  file:line:column, tensor or key; may be empty
   /// @param hint   what to do about it; may be empty
-  Error(ErrorCode code, std::string_view where, std::string_view message, std::string_view hint = {});
+  Error(ErrorCode code, std::string_view where, std::string_view message,
+        std::string_view hint = {});
 
   ErrorCode code() const noexcept { return code_; }
   const std::string& where() const noexcept { return where_; }

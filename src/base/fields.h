@@ -15,14 +15,16 @@
 #include "base/strings.h"
 #include "nlohmann/json.hpp"
 
-// The field table of an options struct: one template function beside the struct names every field once,
+// The field table of an options struct: one template function beside the struct names every field
+// once,
 //
 //   template <class Visitor>
 //   void describe(Visitor& visit, SolverOptions& o) {
 //     visit(Field{.name = "steps", .help = "solver steps", .min = 1, .max = 1000}, o.steps);
 //   }
 //
-// and YAML, `--set`, checkpoint metadata, HTTP, Python and the reference page are all filled from it.
+// and YAML, `--set`, checkpoint metadata, HTTP, Python and the reference page are all filled from
+// it.
 
 namespace medaug {
 
@@ -135,7 +137,8 @@ Json to_json(Options options) {
   return visit.out;
 }
 
-/// The reverse; absent fields keep their defaults, unknown ones are ignored (written by a later version).
+/// The reverse; absent fields keep their defaults, unknown ones are ignored (written by a later
+/// version).
 /// @throws Error kCheckpoint for a value of the wrong type
 template <class Options>
 Options from_json(const Json& json, std::string_view where) {

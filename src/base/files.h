@@ -11,23 +11,36 @@
 
 namespace medaug {
 
-/// Writes a file so that a crash leaves the old one or the new one, never a part: temporary name in the same folder,
-/// fsync, rename, fsync of the folder. @throws Error kResource (disk full, not writable); the old file stays.
+/// Writes a file so that a crash leaves the old one or the new one, never a part: temporary name in
+/// the same folder, fsync, rename, fsync of the folder. @throws Error kResource (disk full, not
+/// writable); the old file stays.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 /// The same with several pieces, written in order without joining them in memory.
-void write_file_atomically(const std::filesystem::path& path, std::span<const std::string_view> pieces);
+void write_file_atomically(const std::filesystem::path& path,
+                           std::span<const std::string_view> pieces);
 
-/// A whole regular file, at most `max_bytes`. Never blocks on a FIFO or device. @throws Error `code` naming the path.
+/// Appends one line (a newline is added) in a single write and syncs it; makes the file when it is
+/// absent.
+/// @throws Error kResource
+void append_line(const std::filesystem::path& path, std::string_view line);
+
+/// A whole regular file, at most `max_bytes`. Never blocks on a FIFO or device. @throws Error
+/// `code` naming the path.
 std::string read_file(const std::filesystem::path& path, std::int64_t max_bytes, ErrorCode code);
+
+/// Makes a folder and its parents. @throws Error kResource naming the path and the reason
+void make_folders(const std::filesystem::path& folder);
 
 void sync_folder(const std::filesystem::path& folder);
 std::int64_t free_bytes(const std::filesystem::path& folder);
 
 /// Lower-case hexadecimal SHA-256.
 std::string sha256(std::string_view bytes);
+/// @throws Error kResource when the file cannot be read
 std::string sha256_file(const std::filesystem::path& path);
 
-/// An exclusive advisory lock held while the object lives (flock; freed by the kernel when the process dies).
+/// An exclusive advisory lock held while the object lives (flock; freed by the kernel when the
+/// process dies).
 class FolderLock {
  public:
   /// @throws Error kResource naming the process that holds it

@@ -9,7 +9,8 @@ namespace medaug {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kQuiet };
 
-/// Plain lines to stderr ("warning: ..."); thread-safe. The level is the only global state of medaug.
+/// Plain lines to stderr ("warning: ..."); thread-safe. The level is the only global state of
+/// medaug.
 void set_log_level(LogLevel level);
 LogLevel log_level();
 void log(LogLevel level, std::string_view message);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "base/random.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <numeric>
 #include <utility>
+
+#include "base/random_fill.h"
 
 namespace medaug {
 namespace {
@@ -20,17 +23,6 @@ std::uint64_t mix(std::uint64_t x) {
 constexpr std::uint32_t low32(std::uint64_t x) { return static_cast<std::uint32_t>(x); }
 constexpr std::uint32_t high32(std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); }
 
-std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> c, std::array<std::uint32_t, 2> k) {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = 0xD2511F53ULL * c[0];
-    const std::uint64_t p1 = 0xCD9E8D57ULL * c[2];
-    c = {high32(p1) ^ c[1] ^ k[0], low32(p1), high32(p0) ^ c[3] ^ k[1], low32(p0)};
-    k[0] += 0x9E3779B9U;
-    k[1] += 0xBB67AE85U;
-  }
-  return c;
-}
-
 }  // namespace
 
 RandomStream::RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t a, std::uint64_t b) {
@@ -41,7 +33,7 @@ RandomStream::RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t a,
 }
 
 void RandomStream::refill() {
-  block_ = philox(counter_, key_);
+  block_ = internal::philox(counter_, key_);
   if (++counter_[0] == 0) {
     ++counter_[1];
   }
@@ -83,18 +75,23 @@ double RandomStream::normal() {
   return radius * std::cos(angle);
 }
 
+void RandomStream::skip_blocks(std::uint64_t blocks) {
+  const std::uint64_t count =
+      ((static_cast<std::uint64_t>(counter_[1]) << 32) | counter_[0]) + blocks;
+  counter_[0] = low32(count);
+  counter_[1] = high32(count);
+  used_ = 4;
+}
+
 void RandomStream::fill_normal(std::span<float> out) {
-  constexpr float kScale = 0x1.0p-24F;
-  constexpr float kTwoPi = 2.0F * std::numbers::pi_v<float>;
-  for (std::size_t i = 0; i < out.size(); i += 2) {
-    // 1 - u is in (0, 1]: the logarithm stays finite.
-    const float u = 1.0F - static_cast<float>(next_u32() >> 8) * kScale;
-    const float angle = kTwoPi * static_cast<float>(next_u32() >> 8) * kScale;
-    const float radius = std::sqrt(-2.0F * std::log(u));
-    out[i] = radius * std::cos(angle);
-    if (i + 1 < out.size()) {
-      out[i + 1] = radius * std::sin(angle);
-    }
+  const std::size_t whole = out.size() / 4;
+  internal::fill_normal_blocks(counter_, key_, out.data(), whole);
+  skip_blocks(whole);
+  if (out.size() % 4 != 0) {
+    std::array<float, 4> last{};
+    internal::fill_normal_blocks(counter_, key_, last.data(), 1);
+    std::copy_n(last.begin(), out.size() % 4, out.begin() + static_cast<std::ptrdiff_t>(4 * whole));
+    skip_blocks(1);
   }
 }
 

@@ -23,9 +23,10 @@ enum class Purpose : std::uint32_t {
   kBootstrap = 11,
 };
 
-/// Counter-based random numbers (Philox4x32-10; Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
-/// A stream is a value keyed by (seed, purpose, a, b), typically a = step or epoch, b = sample index: what one stream
-/// gives does not depend on any other draw, thread or batch. Not thread-safe; make one where it is needed.
+/// Counter-based random numbers (Philox4x32-10; Salmon et al., "Parallel random numbers: as easy as
+/// 1, 2, 3", 2011). A stream is a value keyed by (seed, purpose, a, b), typically a = step or
+/// epoch, b = sample index: what one stream gives does not depend on any other draw, thread or
+/// batch. Not thread-safe; make one where it is needed.
 class RandomStream {
  public:
   RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t a = 0, std::uint64_t b = 0);
@@ -39,11 +40,15 @@ class RandomStream {
   std::uint64_t below(std::uint64_t n);
   bool chance(double probability) { return uniform() < probability; }
   double normal();
-  /// Standard normal numbers, float32 (Box-Muller on pairs).
+  /// Standard normal numbers, float32: what is left of the current block of four words is dropped,
+  /// then block i gives out[4i .. 4i+3] (formula in `random_fill.h`), the rest of the last block is
+  /// dropped too. The same bits on every machine; a longer span begins with what a shorter one
+  /// gives.
   void fill_normal(std::span<float> out);
 
  private:
   void refill();
+  void skip_blocks(std::uint64_t blocks);
 
   std::array<std::uint32_t, 2> key_;
   std::array<std::uint32_t, 4> counter_;
