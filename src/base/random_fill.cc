@@ -65,7 +65,7 @@ MEDAUG_INLINE void box_muller(std::uint32_t w0, std::uint32_t w1, float& first, 
   const auto k = static_cast<std::int32_t>(w0 >> 8);
   const float u =
       static_cast<float>(0x1000000 - k) * 0x1.0p-24F;  // in (0, 1]: the logarithm is finite
-  const float radius = std::sqrt(std::max(0.0F, -2.0F * log_of(u)));
+  const float radius = std::sqrt(-2.0F * log_of(u));
   // The turn as a quadrant and an angle in [-pi/4, pi/4]; exact, because it is done in integers.
   const auto turn = static_cast<std::int32_t>(w1 >> 8);
   const std::int32_t quadrant = (turn + (1 << 21)) >> 22;
@@ -79,14 +79,14 @@ MEDAUG_INLINE void box_muller(std::uint32_t w0, std::uint32_t w1, float& first, 
   c = c * z - 1.388731625493765e-3F;
   c = c * z + 4.166664568298827e-2F;
   c = c * z * z - 0.5F * z + 1.0F;
-  const bool swapped = (quadrant & 1) != 0;
-  const std::int32_t cosine_bits = std::bit_cast<std::int32_t>(swapped ? s : c);
-  const std::int32_t sine_bits = std::bit_cast<std::int32_t>(swapped ? c : s);
+  const std::int32_t sine = std::bit_cast<std::int32_t>(s);
+  const std::int32_t cosine = std::bit_cast<std::int32_t>(c);
+  const std::int32_t swapped = (sine ^ cosine) & -(quadrant & 1);  // without a branch
   // cos is negative in quadrants 1 and 2, sin in 2 and 3.
   const std::int32_t cosine_sign = ((quadrant + 1) & 2) << 30;
   const std::int32_t sine_sign = (quadrant & 2) << 30;
-  first = radius * std::bit_cast<float>(cosine_bits ^ cosine_sign);
-  second = radius * std::bit_cast<float>(sine_bits ^ sine_sign);
+  first = radius * std::bit_cast<float>(cosine ^ swapped ^ cosine_sign);
+  second = radius * std::bit_cast<float>(sine ^ swapped ^ sine_sign);
 }
 
 MEDAUG_INLINE void fill_lanes(std::array<std::uint32_t, 4> counter,
@@ -121,13 +121,20 @@ void fill_portable(std::array<std::uint32_t, 4> counter, std::array<std::uint32_
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__clang__)
+#define MEDAUG_AVX512 "avx512f,avx512dq,avx512vl,avx512bw"
+#else
+#define MEDAUG_AVX512 "avx512f,avx512dq,avx512vl,avx512bw,prefer-vector-width=512"
+#endif
+
 __attribute__((target("avx2"))) void fill_avx2(std::array<std::uint32_t, 4> counter,
                                                std::array<std::uint32_t, 2> key, float* out) {
   fill_lanes(counter, key, out);
 }
 
-__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,prefer-vector-width=512"))) void
-fill_avx512(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key, float* out) {
+__attribute__((target(MEDAUG_AVX512))) void fill_avx512(std::array<std::uint32_t, 4> counter,
+                                                        std::array<std::uint32_t, 2> key,
+                                                        float* out) {
   fill_lanes(counter, key, out);
 }
 #endif
