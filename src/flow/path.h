@@ -8,7 +8,8 @@
 #include "base/fields.h"
 #include "base/random.h"
 
-// The straight path between noise and image, as everywhere in medaug: time 0 is noise, 1 is the image,
+// The straight path between noise and image, as everywhere in medaug: time 0 is noise, 1 is the
+// image,
 //   z_t = t x + s (1 - t) e,  v = x - s e      (s = noise scale)
 // and what a network predicts is turned into the others here, never in a model.
 
@@ -17,8 +18,8 @@ namespace medaug {
 enum class Prediction { kVelocity, kImage };
 template <>
 struct EnumNames<Prediction> {
-  static constexpr std::pair<Prediction, std::string_view> kNames[] = {{Prediction::kVelocity, "velocity"},
-                                                                       {Prediction::kImage, "image"}};
+  static constexpr std::pair<Prediction, std::string_view> kNames[] = {
+      {Prediction::kVelocity, "velocity"}, {Prediction::kImage, "image"}};
 };
 
 enum class TimeDistribution { kUniform, kLogitNormal };
@@ -30,10 +31,10 @@ struct EnumNames<TimeDistribution> {
 
 struct FlowOptions {
   Prediction prediction = Prediction::kImage;
-  double noise_scale = 1.0;         ///< s; JiT uses resolution / 256 above 256
-  double clip = 0.05;               ///< lower bound of 1 - t where it divides
+  double noise_scale = 1.0;  ///< s; JiT uses resolution / 256 above 256
+  double clip = 0.05;        ///< lower bound of 1 - t where it divides
   TimeDistribution time = TimeDistribution::kLogitNormal;
-  double time_mean = 0.0;           ///< of logit t
+  double time_mean = 0.0;  ///< of logit t
   double time_std = 1.0;
   double time_uniform_share = 0.1;  ///< share of times drawn uniformly
 };
@@ -41,28 +42,46 @@ struct FlowOptions {
 template <class Visitor>
 void describe(Visitor& visit, FlowOptions& o) {
   visit(Field{.name = "prediction", .help = "what the network returns"}, o.prediction);
-  visit(Field{.name = "noise_scale", .help = "standard deviation of the noise", .min = 0.01, .max = 100}, o.noise_scale);
-  visit(Field{.name = "clip", .help = "lower bound of 1 - t where it divides", .min = 1e-4, .max = 0.5}, o.clip);
+  visit(Field{.name = "noise_scale",
+              .help = "standard deviation of the noise",
+              .min = 0.01,
+              .max = 100},
+        o.noise_scale);
+  visit(
+      Field{
+          .name = "clip", .help = "lower bound of 1 - t where it divides", .min = 1e-4, .max = 0.5},
+      o.clip);
   visit(Field{.name = "time_distribution", .help = "how training times are drawn"}, o.time);
   visit(Field{.name = "time_mean", .help = "mean of logit t", .min = -10, .max = 10}, o.time_mean);
-  visit(Field{.name = "time_std", .help = "standard deviation of logit t", .min = 0.01, .max = 10}, o.time_std);
-  visit(Field{.name = "time_uniform_share", .help = "share of times drawn uniformly", .min = 0, .max = 1}, o.time_uniform_share);
+  visit(Field{.name = "time_std", .help = "standard deviation of logit t", .min = 0.01, .max = 10},
+        o.time_std);
+  visit(Field{.name = "time_uniform_share",
+              .help = "share of times drawn uniformly",
+              .min = 0,
+              .max = 1},
+        o.time_uniform_share);
 }
 
-/// One training time in (0, 1).
+/// One training time in (0, 1). At a noise scale s the logit mean that keeps the signal-to-noise
+/// ratio is mean + ln s.
 double draw_time(const FlowOptions& options, RandomStream& stream);
 
 /// z_t. @param image, noise (N, ...) float32  @param time (N) float32
-at::Tensor interpolate(const at::Tensor& image, const at::Tensor& noise, const at::Tensor& time, const FlowOptions& options);
+at::Tensor interpolate(const at::Tensor& image, const at::Tensor& noise, const at::Tensor& time,
+                       const FlowOptions& options);
 
 /// x-hat from what the network returned for (z, time); `time` is (N) or a scalar tensor.
-at::Tensor to_image(const at::Tensor& predicted, const at::Tensor& z, const at::Tensor& time, const FlowOptions& options);
+at::Tensor to_image(const at::Tensor& predicted, const at::Tensor& z, const at::Tensor& time,
+                    const FlowOptions& options);
 /// v-hat likewise: (x-hat - z) / max(1 - t, clip) for an image prediction.
-at::Tensor to_velocity(const at::Tensor& predicted, const at::Tensor& z, const at::Tensor& time, const FlowOptions& options);
+at::Tensor to_velocity(const at::Tensor& predicted, const at::Tensor& z, const at::Tensor& time,
+                       const FlowOptions& options);
 
 /// Per-sample mean of ||v-hat - v||^2, (N) float32, differentiable in `predicted`.
-/// For an image prediction this is ||x-hat - x||^2 / max(1 - t, clip)^2 (JiT, arXiv 2511.13720, section 4).
-at::Tensor velocity_loss(const at::Tensor& predicted, const at::Tensor& image, const at::Tensor& noise,
-                         const at::Tensor& z, const at::Tensor& time, const FlowOptions& options);
+/// For an image prediction this is ||x-hat - x||^2 / max(1 - t, clip)^2 (JiT, arXiv 2511.13720,
+/// section 4).
+at::Tensor velocity_loss(const at::Tensor& predicted, const at::Tensor& image,
+                         const at::Tensor& noise, const at::Tensor& z, const at::Tensor& time,
+                         const FlowOptions& options);
 
 }  // namespace medaug
