@@ -185,6 +185,36 @@ std::string read_file(const fs::path& path, std::int64_t max_bytes, ErrorCode co
   return content;
 }
 
+InputFile::InputFile(fs::path path, ErrorCode code) : path_(std::move(path)), code_(code) {
+  Descriptor file(open_regular(path_, code_));
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) {
+    fail(code_, path_, "cannot open");
+  }
+  size_ = status.st_size;
+  descriptor_ = file.release();
+}
+
+InputFile::~InputFile() { ::close(descriptor_); }
+
+void InputFile::read_at(std::int64_t offset, std::span<char> out) const {
+  while (!out.empty()) {
+    const ssize_t count = ::pread(descriptor_, out.data(), out.size(), offset);
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      fail(code_, path_, "cannot read");
+    }
+    if (count == 0) {
+      throw Error(code_, shown(path_),
+                  "ends at byte " + std::to_string(offset) + ", more was expected");
+    }
+    out = out.subspan(static_cast<std::size_t>(count));
+    offset += count;
+  }
+}
+
 void make_folders(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);

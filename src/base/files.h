@@ -28,6 +28,28 @@ void append_line(const std::filesystem::path& path, std::string_view line);
 /// `code` naming the path.
 std::string read_file(const std::filesystem::path& path, std::int64_t max_bytes, ErrorCode code);
 
+/// A regular file open for reading at any place; each read copies, so a file that is cut meanwhile
+/// is an error and not a signal.
+class InputFile {
+ public:
+  /// Never blocks on a FIFO or device. @throws Error `code` naming the path
+  InputFile(std::filesystem::path path, ErrorCode code);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  std::int64_t size() const { return size_; }  ///< when it was opened
+  const std::filesystem::path& path() const { return path_; }
+  /// Fills `out` with the bytes from `offset` on. @throws Error `code` when the file ends before
+  void read_at(std::int64_t offset, std::span<char> out) const;
+
+ private:
+  std::filesystem::path path_;
+  ErrorCode code_;
+  int descriptor_ = -1;
+  std::int64_t size_ = 0;
+};
+
 /// Makes a folder and its parents. @throws Error kResource naming the path and the reason
 void make_folders(const std::filesystem::path& folder);
 

@@ -103,6 +103,17 @@ TEST_F(Files, RefusesMoreThanTheLimit) {
               HasSubstr("is larger than 4 B"));
 }
 
+TEST_F(Files, ReadsAtAnyPlace) {
+  write_file_atomically(folder_ / "x", "0123456789");
+  const InputFile file(folder_ / "x", ErrorCode::kCheckpoint);
+  EXPECT_EQ(file.size(), 10);
+  std::string part(4, ' ');
+  file.read_at(3, part);
+  EXPECT_EQ(part, "3456");
+  EXPECT_THAT(error_of([&] { file.read_at(8, part); }, ErrorCode::kCheckpoint),
+              HasSubstr("x: ends at byte 10"));
+}
+
 TEST_F(Files, AppendsLines) {
   append_line(folder_ / "log", "one");
   append_line(folder_ / "log", "two");

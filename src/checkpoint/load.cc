@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include "checkpoint/load.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
+#include <c10/core/ScalarType.h>
+
+#include <set>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/strings.h"
+
+namespace medaug {
+namespace {
+
+std::string shown(const SafetensorsFile& file) { return printable(file.path.string(), 1000); }
+
+std::string shape_of(const at::Tensor& tensor) {
+  std::ostringstream text;
+  text << tensor.sizes();
+  return text.str();
+}
+
+bool finite(const at::Tensor& tensor) {
+  return !tensor.is_floating_point() || at::isfinite(tensor).all().item<bool>();
+}
+
+void check_shape(const std::string& name, const at::Tensor& target, const at::Tensor& source,
+                 const SafetensorsFile& file) {
+  const std::string where = shown(file) + ": tensor '" + name + "'";
+  if (source.sizes() != target.sizes()) {
+    throw Error(ErrorCode::kCheckpoint, where,
+                "has shape " + shape_of(source) + ", the model needs " + shape_of(target),
+                "the checkpoint is of a model with other options");
+  }
+  if (source.is_floating_point() != target.is_floating_point()) {
+    throw Error(ErrorCode::kCheckpoint, where,
+                std::string("is ") + c10::toString(source.scalar_type()) + ", the model needs " +
+                    c10::toString(target.scalar_type()));
+  }
+}
+
+void check_none_left(const std::set<std::string>& known, const SafetensorsFile& file,
+                     const std::string& prefix) {
+  for (const auto& [name, tensor] : file.tensors) {
+    if (name.starts_with(prefix) && !known.contains(name)) {
+      throw Error(ErrorCode::kCheckpoint, shown(file) + ": tensor '" + name + "'",
+                  "is not part of this model", "the checkpoint is of a model with other options");
+    }
+  }
+}
+
+}  // namespace
+
+void copy_into(const NamedTensors& targets, const SafetensorsFile& file,
+               const std::string& prefix) {
+  std::set<std::string> known;
+  std::string converted;
+  for (const auto& [name, target] : targets) {
+    const at::Tensor& source = file.at(prefix + name);
+    check_shape(prefix + name, target, source, file);
+    if (source.scalar_type() != target.scalar_type()) {
+      converted = c10::toString(source.scalar_type());
+    }
+    known.insert(prefix + name);
+  }
+  check_none_left(known, file, prefix);
+  if (!converted.empty()) {
+    log_info(shown(file) + ": weights of dtype " + converted + " are converted");
+  }
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, target] : targets) {
+    target.copy_(file.at(prefix + name));
+  }
+}
+
+void require_finite(const SafetensorsFile& file) {
+  for (const auto& [name, tensor] : file.tensors) {
+    if (!finite(tensor)) {
+      throw Error(ErrorCode::kCheckpoint, shown(file) + ": tensor '" + name + "'",
+                  "has a number that is not finite",
+                  "the run that wrote it had failed: use an earlier checkpoint");
+    }
+  }
+}
+
+std::string first_non_finite(const NamedTensors& tensors) {
+  for (const auto& [name, tensor] : tensors) {
+    if (!finite(tensor)) {
+      return name;
+    }
+  }
+  return "";
+}
+
+}  // namespace medaug
