@@ -28,7 +28,7 @@ at::Tensor add_rms_norm(const at::Tensor& x, const at::Tensor& y, const at::Tens
 /// token's place, then the head split.
 /// @param x        (B, N, H * d)
 /// @param weight, bias  (H * d) float32, or undefined for no norm
-/// @param rotary   (N, d / 2, 2) float32 cos and sin, or undefined for no rotation
+/// @param rotary   (N, d / 2, 2) or (B, N, d / 2, 2) float32 cos and sin, or undefined for no rotation
 /// @return         (B, H, N, d)
 at::Tensor norm_rotate_split(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                              const at::Tensor& rotary, std::int64_t heads, double eps);
@@ -37,12 +37,12 @@ at::Tensor norm_rotate_split(const at::Tensor& x, const at::Tensor& weight, cons
 at::Tensor swiglu(const at::Tensor& a, const at::Tensor& b);
 
 struct AttentionInputs {
-  at::Tensor q;             ///< (B, H, N, d)
-  at::Tensor k, v;          ///< (B, Hkv, N, d); head j serves the queries j r .. j r + r - 1, r = H / Hkv
-  at::Tensor key_mask;      ///< (B, N) bool, true = real; undefined = all real
-  at::Tensor caption_k, caption_v;  ///< (B, Hkv, L, d); undefined = no captions
-  at::Tensor caption_mask;  ///< (B, L) bool
-  at::Tensor gate;          ///< (H) float32, already tanh(gate)
+  at::Tensor q = {};             ///< (B, H, N, d)
+  at::Tensor k = {}, v = {};     ///< (B, Hkv, N, d); head j serves the queries j r .. j r + r - 1, r = H / Hkv
+  at::Tensor key_mask = {};      ///< (B, N) bool, true = real; undefined = all real
+  at::Tensor caption_k = {}, caption_v = {};  ///< (B, Hkv, L, d); undefined = no captions
+  at::Tensor caption_mask = {};  ///< (B, L) bool
+  at::Tensor gate = {};          ///< (H) float32, already tanh(gate)
   double scale = 0.0;       ///< of self-attention; that of the caption is always 1 / sqrt(d)
 };
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#include "models/generator.h"
+
+namespace medaug {
+
+Generator::Generator(const GeneratorOptions& options, std::uint64_t seed, at::Device device) : options_(options) {
+  text_ = register_module("text", std::make_shared<TextEncoder>(options.text, options.vocabulary, seed + 1, device));
+  dit_ = register_module("dit", std::make_shared<NextDiT>(options.dit, seed, device));
+}
+
+at::Tensor Generator::encode_text(const Conditions& conditions) const {
+  return text_->forward(conditions.tokens, conditions.token_mask);
+}
+
+at::Tensor Generator::predict(const at::Tensor& z, const at::Tensor& time, const at::Tensor& caption,
+                              const Conditions& conditions, const NextDiTCall& call) const {
+  NextDiTInput in;
+  in.x = z;
+  in.time = time;
+  in.caption = caption;
+  in.caption_mask = conditions.token_mask;
+  in.mask = conditions.mask;
+  in.mask_present = conditions.mask_present;
+  in.augment = conditions.augment;
+  return dit_->forward(in, call);
+}
+
+}  // namespace medaug

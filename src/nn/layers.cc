@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "nn/layers.h"
+
+#include <ATen/ops/convolution.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/linear.h>
+
+#include <cmath>
+#include <vector>
+
+namespace medaug::nn {
+namespace {
+
+std::int64_t product(at::IntArrayRef shape) {
+  std::int64_t n = 1;
+  for (const auto side : shape) {
+    n *= side;
+  }
+  return n;
+}
+
+std::span<float> floats_of(const Tensor& x) {
+  return {x.mutable_data_ptr<float>(), static_cast<std::size_t>(x.numel())};
+}
+
+Tensor make(at::IntArrayRef shape, std::int64_t fan_in, std::int64_t fan_out, Init init, Initializer& initializer) {
+  switch (init) {
+    case Init::kXavier:
+      return initializer.xavier(shape, fan_in, fan_out);
+    case Init::kNormal02:
+      return initializer.normal(shape, 0.02);
+    case Init::kZero:
+      break;
+  }
+  return initializer.constant(shape, 0.0);
+}
+
+}  // namespace
+
+Tensor Initializer::constant(at::IntArrayRef shape, double value) {
+  ++made_;
+  return at::full(shape, value, at::TensorOptions().dtype(at::kFloat).device(device_));
+}
+
+Tensor Initializer::normal(at::IntArrayRef shape, double std) {
+  RandomStream stream(seed_, Purpose::kInit, made_++);
+  if (device_.is_meta()) {
+    return at::empty(shape, at::TensorOptions().device(device_));
+  }
+  auto x = at::empty(shape, at::TensorOptions().dtype(at::kFloat));
+  stream.fill_normal(floats_of(x));
+  return x.mul_(std).to(device_);
+}
+
+Tensor Initializer::uniform(at::IntArrayRef shape, double bound) {
+  RandomStream stream(seed_, Purpose::kInit, made_++);
+  if (device_.is_meta()) {
+    return at::empty(shape, at::TensorOptions().device(device_));
+  }
+  auto x = at::empty(shape, at::TensorOptions().dtype(at::kFloat));
+  for (auto& value : floats_of(x)) {
+    value = static_cast<float>(stream.uniform(-bound, bound));
+  }
+  return x.to(device_);
+}
+
+Tensor Initializer::xavier(at::IntArrayRef shape, std::int64_t fan_in, std::int64_t fan_out) {
+  return uniform(shape, std::sqrt(6.0 / static_cast<double>(fan_in + fan_out)));
+}
+
+Tensor Initializer::fan_in(at::IntArrayRef shape, std::int64_t fan) {
+  return uniform(shape, std::sqrt(3.0 / static_cast<double>(fan)));
+}
+
+Linear::Linear(std::int64_t in, std::int64_t out, bool with_bias, Init init, Initializer& initializer)
+    : weight(register_parameter("weight", make({out, in}, in, out, init, initializer))) {
+  if (with_bias) {
+    bias = register_parameter("bias", initializer.constant({out}, 0.0));
+  }
+}
+
+Tensor Linear::forward(const Tensor& x) const {
+  return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
+}
+
+RmsWeight::RmsWeight(std::int64_t width, Initializer& initializer)
+    : weight(register_parameter("weight", initializer.constant({width}, 1.0))) {}
+
+LayerNormWeight::LayerNormWeight(std::int64_t width, Initializer& initializer)
+    : weight(register_parameter("weight", initializer.constant({width}, 1.0))),
+      bias(register_parameter("bias", initializer.constant({width}, 0.0))) {}
+
+Conv3x3::Conv3x3(std::int64_t in, std::int64_t out, Init init, Initializer& initializer)
+    : weight(register_parameter("weight", make({out, in, 3, 3}, 9 * in, 9 * out, init, initializer))),
+      bias(register_parameter("bias", initializer.constant({out}, 0.0))) {}
+
+Tensor Conv3x3::forward(const Tensor& nhwc) const {
+  const std::vector<std::int64_t> one{1, 1};
+  const auto x = nhwc.permute({0, 3, 1, 2});  // (N, C, H, W), channels last
+  const auto y = at::convolution(x, weight, bias, one, one, one, false, {0, 0}, 1);
+  return y.permute({0, 2, 3, 1}).contiguous();  // (N, H, W, C): no copy where the result is channels last
+}
+
+std::int64_t parameter_count(const torch::nn::Module& module) {
+  std::int64_t count = 0;
+  for (const auto& parameter : module.parameters()) {
+    count += product(parameter.sizes());
+  }
+  return count;
+}
+
+}  // namespace medaug::nn

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/random.h"
+
+namespace medaug::nn {
+
+using at::Tensor;
+
+/// Makes initial weights, float32. Each tensor draws from its own stream, keyed by the seed and by how many were made
+/// before it. On the meta device nothing is allocated or drawn: that is how a 2-billion-parameter model is counted.
+class Initializer {
+ public:
+  explicit Initializer(std::uint64_t seed, at::Device device = at::kCPU) : seed_(seed), device_(device) {}
+
+  Tensor constant(at::IntArrayRef shape, double value);
+  Tensor normal(at::IntArrayRef shape, double std);
+  /// Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010).
+  Tensor xavier(at::IntArrayRef shape, std::int64_t fan_in, std::int64_t fan_out);
+  /// Uniform in +-sqrt(3 / fan_in): keeps the variance through a layer without activation.
+  Tensor fan_in(at::IntArrayRef shape, std::int64_t fan_in);
+
+ private:
+  Tensor uniform(at::IntArrayRef shape, double bound);
+
+  std::uint64_t seed_;
+  std::uint64_t made_ = 0;
+  at::Device device_;
+};
+
+enum class Init { kXavier, kZero, kNormal02 };
+
+/// y = x W^T + b. Keys: weight (out, in), bias (out).
+class Linear : public torch::nn::Module {
+ public:
+  Linear(std::int64_t in, std::int64_t out, bool with_bias, Init init, Initializer& initializer);
+  Tensor forward(const Tensor& x) const;
+
+  Tensor weight;
+  Tensor bias;
+};
+
+/// Holds the weight of an RMS norm; the norm itself is fused with what follows it (nn/ops.h).
+class RmsWeight : public torch::nn::Module {
+ public:
+  RmsWeight(std::int64_t width, Initializer& initializer);
+  Tensor weight;  ///< (D)
+};
+
+/// Weight and bias of a layer norm.
+class LayerNormWeight : public torch::nn::Module {
+ public:
+  LayerNormWeight(std::int64_t width, Initializer& initializer);
+  Tensor weight;  ///< (D)
+  Tensor bias;    ///< (D)
+};
+
+/// 3 x 3 convolution with zero padding on images whose channels are last in memory: (N, H, W, C) in and out.
+class Conv3x3 : public torch::nn::Module {
+ public:
+  Conv3x3(std::int64_t in, std::int64_t out, Init init, Initializer& initializer);
+  Tensor forward(const Tensor& nhwc) const;
+
+  Tensor weight;  ///< (out, in, 3, 3)
+  Tensor bias;
+};
+
+/// A numbered list of layers, so that keys read like the reference's (`mlp.0`, `mlp.2`).
+class Indexed : public torch::nn::Module {
+ public:
+  template <class Layer>
+  std::shared_ptr<Layer> add(std::int64_t index, std::shared_ptr<Layer> layer) {
+    return register_module(std::to_string(index), std::move(layer));
+  }
+};
+
+std::int64_t parameter_count(const torch::nn::Module& module);
+
+/// Runs `body(x, condition, caption)` without keeping its activations and runs it again in the backward pass
+/// ("activation checkpointing", Chen et al. 2016). The body must be deterministic; `caption` may be undefined.
+using CheckpointBody = std::function<Tensor(const Tensor& x, const Tensor& condition, const Tensor& caption)>;
+Tensor checkpointed(const CheckpointBody& body, const Tensor& x, const Tensor& condition, const Tensor& caption);
+
+}  // namespace medaug::nn

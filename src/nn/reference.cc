@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// The plain meaning of every fused operator, in ATen: used on other devices and dtypes, and by the tests.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
+
+#include <cmath>
+
+#include "nn/ops.h"
+
+namespace medaug::nn::reference {
+namespace {
+
+using at::Tensor;
+
+// float32 inside, float64 when that is what came in (gradient checks).
+Tensor widen(const Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
+
+Tensor normalised(const Tensor& x, const Tensor& multiplier, double eps) {
+  const auto wide = widen(x);
+  const auto inverse = (wide.square().mean(-1, true) + eps).rsqrt();  // (B, N, 1)
+  return wide * inverse * multiplier.unsqueeze(1).to(wide.scalar_type());
+}
+
+Tensor repeat_heads(const Tensor& x, std::int64_t heads) {
+  return x.size(1) == heads ? x : x.repeat_interleave(heads / x.size(1), 1);
+}
+
+}  // namespace
+
+Tensor rms_norm(const Tensor& x, const Tensor& multiplier, double eps, Activation activation) {
+  const auto y = normalised(x, multiplier, eps);
+  return (activation == Activation::kSilu ? at::silu(y) : y).to(x.scalar_type());
+}
+
+Tensor add_rms_norm(const Tensor& x, const Tensor& y, const Tensor& multiplier, double eps) {
+  return (widen(x) + normalised(y, multiplier, eps)).to(x.scalar_type());
+}
+
+Tensor norm_rotate_split(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& rotary,
+                         std::int64_t heads, double eps) {
+  auto wide = widen(x);
+  const auto type = wide.scalar_type();
+  if (weight.defined()) {
+    wide = at::layer_norm(wide, {x.size(2)}, weight.to(type), bias.to(type), eps);
+  }
+  wide = wide.view({x.size(0), x.size(1), heads, -1}).transpose(1, 2);  // (B, H, N, d)
+  if (rotary.defined()) {
+    const auto pairs = wide.unflatten(-1, {-1, 2});  // (B, H, N, d/2, 2)
+    const auto angles = (rotary.dim() == 4 ? rotary.unsqueeze(1) : rotary).to(type);  // (..., N, d/2, 2)
+    const auto cos = angles.select(-1, 0), sin = angles.select(-1, 1);  // (N, d/2)
+    const auto a = pairs.select(-1, 0), b = pairs.select(-1, 1);
+    wide = at::stack({a * cos - b * sin, a * sin + b * cos}, -1).flatten(-2);  // (B, H, N, d)
+  }
+  return wide.to(x.scalar_type()).contiguous();
+}
+
+Tensor swiglu(const Tensor& a, const Tensor& b) { return at::silu(a) * b; }
+
+Tensor attention(const AttentionInputs& in) {
+  const auto heads = in.q.size(1);
+  const auto mask = [](const Tensor& allowed) -> std::optional<Tensor> {
+    if (!allowed.defined()) {
+      return std::nullopt;
+    }
+    return allowed.unsqueeze(1).unsqueeze(1);  // (B, 1, 1, keys)
+  };
+  auto out = at::scaled_dot_product_attention(in.q, repeat_heads(in.k, heads), repeat_heads(in.v, heads),
+                                              mask(in.key_mask), 0.0, false, in.scale);
+  if (in.caption_k.defined()) {
+    const double scale = 1.0 / std::sqrt(static_cast<double>(in.q.size(3)));
+    const auto cross = at::scaled_dot_product_attention(in.q, repeat_heads(in.caption_k, heads),
+                                                        repeat_heads(in.caption_v, heads), mask(in.caption_mask), 0.0,
+                                                        false, scale);
+    out = out + in.gate.to(out.scalar_type()).view({1, heads, 1, 1}) * cross;
+  }
+  return out.transpose(1, 2).flatten(2);  // (B, N, H * d)
+}
+
+}  // namespace medaug::nn::reference

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+#include "training/optimizer.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+#include "nn/cpu/kernels.h"
+
+namespace medaug {
+namespace {
+
+using at::Tensor;
+
+constexpr std::int64_t kChunk = 1 << 15;  // elements of one task; sums are formed chunk by chunk, in order
+
+bool fused(const Tensor& master, const Tensor& gradient) {
+  return master.device().is_cpu() && master.scalar_type() == at::kFloat &&
+         (gradient.scalar_type() == at::kFloat || gradient.scalar_type() == at::kBFloat16);
+}
+
+double sum_squares(const Tensor& gradient_in) {
+  const auto gradient = gradient_in.contiguous();
+  const auto chunks = (gradient.numel() + kChunk - 1) / kChunk;
+  std::vector<double> sums(static_cast<std::size_t>(chunks), 0.0);
+  const auto& kernels = nn::cpu::optimizer_kernels();
+  at::parallel_for(0, chunks, 1, [&](std::int64_t first, std::int64_t last) {
+    for (auto i = first; i < last; ++i) {
+      const auto begin = i * kChunk, n = std::min(kChunk, gradient.numel() - begin);
+      sums[static_cast<std::size_t>(i)] =
+          gradient.scalar_type() == at::kBFloat16
+              ? kernels.sum_squares_bf16(static_cast<const nn::cpu::Bf16*>(gradient.const_data_ptr()) + begin, n)
+              : kernels.sum_squares_float(gradient.const_data_ptr<float>() + begin, n);
+    }
+  });
+  double total = 0.0;
+  for (const double sum : sums) {
+    total += sum;
+  }
+  return total;
+}
+
+[[noreturn]] void refuse(const SafetensorsFile& file, const std::string& tensor, const std::string& what) {
+  throw Error(ErrorCode::kCheckpoint, file.path.string() + ": " + tensor, what,
+              "it was saved by a run with another model; start a new run or use its config");
+}
+
+}  // namespace
+
+AdamW::AdamW(NamedTensors parameters, const AdamWOptions& options, at::ScalarType compute, int averages)
+    : options_(options) {
+  const at::NoGradGuard no_grad;
+  std::int64_t total = 0;
+  for (auto& [name, parameter] : parameters) {
+    slots_.push_back({name, parameter, total, parameter.numel(), 0});
+    total += parameter.numel();
+  }
+  MEDAUG_ASSERT(!slots_.empty() && averages >= 0 && averages <= 3);
+  const auto device = slots_.front().parameter.device();
+  const auto full = compute == at::kDouble ? at::kDouble : at::kFloat;
+  master_ = at::zeros({total}, at::TensorOptions().dtype(full).device(device));
+  momentum_ = at::zeros_like(master_);
+  variance_ = at::zeros_like(master_);
+  for (const auto& slot : slots_) {
+    view(master_, slot).copy_(slot.parameter);
+  }
+  for (int k = 0; k < averages; ++k) {
+    averages_.push_back(master_.clone());
+  }
+  copy_ = compute == full ? master_ : master_.to(compute);
+  for (auto& slot : slots_) {
+    slot.parameter.set_data(view(copy_, slot));
+  }
+}
+
+Tensor AdamW::view(const Tensor& flat, const Slot& slot) const {
+  return flat.slice(0, slot.offset, slot.offset + slot.size).view(slot.parameter.sizes());
+}
+
+Tensor AdamW::gradient(const Slot& slot) const {
+  return sum_.defined() ? view(sum_, slot) : slot.parameter.grad();
+}
+
+double AdamW::gradient_norm() const {
+  double total = 0.0;
+  for (const auto& slot : slots_) {
+    const auto g = gradient(slot);
+    if (g.defined()) {
+      total += fused(master_, g) ? sum_squares(g) : g.to(at::kDouble).square().sum().item<double>();
+    }
+  }
+  return std::sqrt(total);
+}
+
+void AdamW::clear_gradients() {
+  for (auto& slot : slots_) {
+    slot.parameter.mutable_grad().reset();
+  }
+  sum_.reset();
+}
+
+void AdamW::accumulate_gradients() {
+  const at::NoGradGuard no_grad;
+  if (!sum_.defined()) {
+    sum_ = at::zeros_like(master_);
+  }
+  for (auto& slot : slots_) {
+    if (slot.parameter.grad().defined()) {
+      view(sum_, slot).add_(slot.parameter.grad());
+      slot.parameter.mutable_grad().reset();
+    }
+  }
+}
+
+void AdamW::step(double lr, double gradient_scale, const std::vector<double>& average_decay) {
+  const at::NoGradGuard no_grad;
+  MEDAUG_ASSERT(average_decay.size() == averages_.size());
+  for (auto& slot : slots_) {
+    const auto g = gradient(slot);
+    if (!g.defined()) {
+      continue;
+    }
+    ++slot.steps;
+    if (fused(master_, g)) {
+      step_fused(slot, lr, gradient_scale, average_decay);
+    } else {
+      step_plain(slot, lr, gradient_scale, average_decay);
+    }
+  }
+}
+
+void AdamW::step_fused(Slot& slot, double lr, double gradient_scale, const std::vector<double>& average_decay) {
+  const auto g = gradient(slot).contiguous();
+  nn::cpu::AdamWArgs base;
+  base.lr = static_cast<float>(lr);
+  base.beta1 = static_cast<float>(options_.beta1);
+  base.beta2 = static_cast<float>(options_.beta2);
+  base.eps = static_cast<float>(options_.eps);
+  base.weight_decay = static_cast<float>(options_.weight_decay);
+  base.correction1 = static_cast<float>(1.0 - std::pow(options_.beta1, static_cast<double>(slot.steps)));
+  base.correction2_sqrt = static_cast<float>(std::sqrt(1.0 - std::pow(options_.beta2, static_cast<double>(slot.steps))));
+  base.grad_scale = static_cast<float>(gradient_scale);
+  base.emas = static_cast<int>(averages_.size());
+  for (std::size_t k = 0; k < averages_.size(); ++k) {
+    base.ema_decay[k] = static_cast<float>(average_decay[k]);
+  }
+  const auto& kernels = nn::cpu::optimizer_kernels();
+  const bool low = copy_.scalar_type() == at::kBFloat16;
+  at::parallel_for(0, slot.size, kChunk, [&](std::int64_t begin, std::int64_t end) {
+    auto args = base;
+    const auto offset = slot.offset + begin;
+    args.weight = master_.mutable_data_ptr<float>() + offset;
+    args.momentum = momentum_.mutable_data_ptr<float>() + offset;
+    args.variance = variance_.mutable_data_ptr<float>() + offset;
+    args.shadow = low ? static_cast<nn::cpu::Bf16*>(copy_.mutable_data_ptr()) + offset : nullptr;
+    for (std::size_t k = 0; k < averages_.size(); ++k) {
+      args.ema[k] = averages_[k].mutable_data_ptr<float>() + offset;
+    }
+    if (g.scalar_type() == at::kBFloat16) {
+      kernels.adamw_bf16(args, static_cast<const nn::cpu::Bf16*>(g.const_data_ptr()) + begin, end - begin);
+    } else {
+      kernels.adamw_float(args, g.const_data_ptr<float>() + begin, end - begin);
+    }
+  });
+}
+
+void AdamW::step_plain(Slot& slot, double lr, double gradient_scale, const std::vector<double>& average_decay) {
+  const auto g = gradient(slot).to(master_.scalar_type()) * gradient_scale;
+  auto p = view(master_, slot), m = view(momentum_, slot), v = view(variance_, slot);
+  const double correction1 = 1.0 - std::pow(options_.beta1, static_cast<double>(slot.steps));
+  const double correction2 = 1.0 - std::pow(options_.beta2, static_cast<double>(slot.steps));
+  p.mul_(1.0 - lr * options_.weight_decay);
+  m.lerp_(g, 1.0 - options_.beta1);
+  v.mul_(options_.beta2).addcmul_(g, g, 1.0 - options_.beta2);
+  p.addcdiv_(m, (v.sqrt() / std::sqrt(correction2)).add_(options_.eps), -lr / correction1);
+  for (std::size_t k = 0; k < averages_.size(); ++k) {
+    view(averages_[k], slot).mul_(average_decay[k]).add_(p, 1.0 - average_decay[k]);
+  }
+  if (!copy_.is_same(master_)) {
+    view(copy_, slot).copy_(p);
+  }
+}
+
+void AdamW::use_average(int index) {
+  const at::NoGradGuard no_grad;
+  const bool own = copy_.is_same(master_);
+  for (auto& slot : slots_) {
+    if (index < 0) {
+      if (own) {
+        slot.parameter.set_data(view(master_, slot));
+      } else {
+        slot.parameter.copy_(view(master_, slot));
+      }
+    } else if (own) {
+      slot.parameter.set_data(view(averages_[static_cast<std::size_t>(index)], slot));
+    } else {
+      slot.parameter.copy_(view(averages_[static_cast<std::size_t>(index)], slot));
+    }
+  }
+}
+
+NamedTensors AdamW::weights(int average) const {
+  NamedTensors out;
+  const auto& flat = average < 0 ? master_ : averages_[static_cast<std::size_t>(average)];
+  for (const auto& slot : slots_) {
+    out.emplace_back(slot.name, view(flat, slot));
+  }
+  return out;
+}
+
+NamedTensors AdamW::state() const {
+  NamedTensors out;
+  const auto add = [&](const std::string& prefix, const Tensor& flat) {
+    for (const auto& slot : slots_) {
+      out.emplace_back(prefix + slot.name, view(flat, slot));
+    }
+  };
+  add("weight.", master_);
+  add("momentum.", momentum_);
+  add("variance.", variance_);
+  for (std::size_t k = 0; k < averages_.size(); ++k) {
+    add("average" + std::to_string(k) + ".", averages_[k]);
+  }
+  for (const auto& slot : slots_) {
+    out.emplace_back("steps." + slot.name, at::scalar_tensor(slot.steps, at::TensorOptions().dtype(at::kLong)));
+  }
+  return out;
+}
+
+void AdamW::load_state(const SafetensorsFile& file) {
+  const at::NoGradGuard no_grad;
+  const auto current = state();
+  for (const auto& [name, tensor] : current) {
+    const auto found = file.tensors.find(name);
+    if (found == file.tensors.end()) {
+      refuse(file, name, "is missing");
+    }
+    if (found->second.sizes() != tensor.sizes() || found->second.scalar_type() != tensor.scalar_type()) {
+      refuse(file, name, "has another shape or dtype than this model");
+    }
+  }
+  for (const auto& [name, tensor] : current) {
+    if (name.rfind("steps.", 0) != 0) {
+      Tensor(tensor).copy_(file.tensors.at(name));
+    }
+  }
+  for (auto& slot : slots_) {
+    slot.steps = file.tensors.at("steps." + slot.name).item<std::int64_t>();
+  }
+  if (!copy_.is_same(master_)) {
+    copy_.copy_(master_);
+  }
+}
+
+double clip_scale(double norm, double max_norm) { return std::min(1.0, max_norm / (norm + 1e-6)); }
+
+double schedule_factor(Schedule schedule, double progress, double floor) {
+  if (schedule == Schedule::kConstant) {
+    return 1.0;
+  }
+  const double share = 0.5 * (1.0 + std::cos(std::numbers::pi * std::clamp(progress, 0.0, 1.0)));
+  return floor + (1.0 - floor) * share;
+}
+
+double step_schedule_factor(Schedule schedule, std::int64_t step, std::int64_t warmup_steps, std::int64_t total_steps,
+                            double floor) {
+  if (step < warmup_steps) {
+    return static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, warmup_steps));
+  }
+  const auto rest = std::max<std::int64_t>(1, total_steps - warmup_steps);
+  return schedule_factor(schedule, static_cast<double>(step - warmup_steps) / static_cast<double>(rest), floor);
+}
+
+}  // namespace medaug
