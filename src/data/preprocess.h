@@ -21,18 +21,19 @@ struct EnumNames<Fit> {
       {Fit::kStretch, "stretch"}, {Fit::kCrop, "crop"}, {Fit::kPad, "pad"}};
 };
 
-/// How a picture and its mask become tensors. Part of every checkpoint: train, generate, serve and evaluate call
-/// `preprocess_image` and `preprocess_mask` with the same options.
+/// How a picture and its mask become tensors. Part of every checkpoint: train, generate, serve and
+/// evaluate call `preprocess_image` and `preprocess_mask` with the same options.
 struct PreprocessOptions {
-  std::int64_t image_size = 64;   ///< height, pixels
-  std::int64_t image_width = 0;   ///< width, pixels; 0 = square
-  std::int64_t channels = 0;      ///< 1 or 3; 0 = as the training images are
-  std::int64_t bit_depth = 0;     ///< 8 or 16, of generated files; 0 = as the training images are
+  std::int64_t image_size = 64;  ///< height, pixels
+  std::int64_t image_width = 0;  ///< width, pixels; 0 = square
+  std::int64_t channels = 0;     ///< 1 or 3; 0 = as the training images are
+  std::int64_t bit_depth = 0;    ///< 8 or 16, of generated files; 0 = as the training images are
   Fit fit = Fit::kStretch;
-  std::int64_t mask_classes = 1;  ///< K planes; background has none
-  std::vector<std::string> class_names;          ///< K names, or empty
-  std::vector<std::int64_t> mask_labels;         ///< stored label of each plane; empty = 1..K, or 255 too when K = 1
-  std::vector<std::string> mask_colors;          ///< "#rrggbb" of each plane, for RGB masks
+  std::int64_t mask_classes = 1;         ///< K planes; background has none
+  std::vector<std::string> class_names;  ///< K names, or empty
+  std::vector<std::int64_t>
+      mask_labels;  ///< stored label of each plane; empty = 1..K, or 255 too when K = 1
+  std::vector<std::string> mask_colors;  ///< "#rrggbb" of each plane, for RGB masks
 
   std::int64_t height() const { return image_size; }
   std::int64_t width() const { return image_width > 0 ? image_width : image_size; }
@@ -40,27 +41,46 @@ struct PreprocessOptions {
 
 template <class Visitor>
 void describe(Visitor& visit, PreprocessOptions& o) {
-  visit(Field{.name = "image_size", .help = "height in pixels (and width, unless image_width is set)", .min = 8, .max = 8192},
+  visit(Field{.name = "image_size",
+              .help = "height in pixels (and width, unless image_width is set)",
+              .min = 8,
+              .max = 8192},
         o.image_size);
-  visit(Field{.name = "image_width", .help = "width in pixels; 0 = square", .min = 0, .max = 8192}, o.image_width);
-  visit(Field{.name = "channels", .help = "1 or 3; 0 = as the training images are", .min = 0, .max = 3}, o.channels);
-  visit(Field{.name = "bit_depth", .help = "8 or 16, of generated files; 0 = as the training images are", .min = 0, .max = 16},
+  visit(Field{.name = "image_width", .help = "width in pixels; 0 = square", .min = 0, .max = 8192},
+        o.image_width);
+  visit(
+      Field{
+          .name = "channels", .help = "1 or 3; 0 = as the training images are", .min = 0, .max = 3},
+      o.channels);
+  visit(Field{.name = "bit_depth",
+              .help = "8 or 16, of generated files; 0 = as the training images are",
+              .min = 0,
+              .max = 16},
         o.bit_depth);
   visit(Field{.name = "fit", .help = "how a picture of another shape is fitted"}, o.fit);
-  visit(Field{.name = "mask_classes", .help = "number of mask classes K, background not counted", .min = 0, .max = 254},
+  visit(Field{.name = "mask_classes",
+              .help = "number of mask classes K, background not counted",
+              .min = 0,
+              .max = 254},
         o.mask_classes);
   visit(Field{.name = "class_names", .help = "names of the mask classes"}, o.class_names);
-  visit(Field{.name = "mask_labels", .help = "stored label of each class; empty = 1..K (and 255 when K is 1)"}, o.mask_labels);
-  visit(Field{.name = "mask_colors", .help = "#rrggbb of each class, for masks painted in colours"}, o.mask_colors);
+  visit(Field{.name = "mask_labels",
+              .help = "stored label of each class; empty = 1..K (and 255 when K is 1)"},
+        o.mask_labels);
+  visit(Field{.name = "mask_colors", .help = "#rrggbb of each class, for masks painted in colours"},
+        o.mask_colors);
 }
 
-/// (C, H, W) float32 in [-1, 1] at the options' size: crop, pad or stretch, antialiased bicubic (within one grey level
-/// of Pillow's), grey averaged or repeated to the wanted channels (ITU-R 601 luma for colour to grey, as Pillow).
+/// (C, H, W) float32 in [-1, 1] at the options' size: crop, pad or stretch, antialiased bicubic
+/// (within one grey level of Pillow's), grey averaged or repeated to the wanted channels (ITU-R 601
+/// luma for colour to grey, as Pillow).
 at::Tensor preprocess_image(const Image& image, const PreprocessOptions& options);
 
-/// (K, H, W) float32 in [0, 1]: one plane per class, area-averaged, so that a small lesion does not vanish.
+/// (K, H, W) float32 in [0, 1]: one plane per class, area-averaged, so that a small lesion does not
+/// vanish.
 /// @param levels  as `read_mask_levels` gives it
 /// @throws Error kData naming the first pixel whose label or colour is not in the options
-at::Tensor preprocess_mask(const at::Tensor& levels, const PreprocessOptions& options, const std::string& where);
+at::Tensor preprocess_mask(const at::Tensor& levels, const PreprocessOptions& options,
+                           const std::string& where);
 
 }  // namespace medaug

@@ -13,8 +13,9 @@ namespace medaug {
 
 /// A decoded picture: the stored grey levels, orientation already applied, alpha composed on black.
 struct Image {
-  at::Tensor pixels;  ///< (C, H, W), C = 1 or 3 (RGB), uint8 or int32 (16-bit levels 0..65535)
-  int bit_depth = 8;  ///< 8 or 16
+  at::Tensor pixels;    ///< (C, H, W), C = 1 or 3 (RGB), uint8 or int32 (16-bit levels 0..65535)
+  int bit_depth = 8;    ///< 8 or 16
+  int orientation = 1;  ///< EXIF, 1..8; already applied to `pixels`, kept for messages
 
   std::int64_t channels() const { return pixels.size(0); }
   std::int64_t height() const { return pixels.size(1); }
@@ -27,16 +28,18 @@ struct DecodeLimits {
   std::int64_t max_file_bytes = 512LL << 20;
 };
 
-/// Reads PNG, JPEG, TIFF or BMP. EXIF orientation is applied; palettes are expanded to RGB (to grey when all entries
-/// are grey); metadata is dropped.
-/// @throws Error kData naming the file: missing, not regular, not an image, damaged or cut, over the limits
+/// Reads PNG, JPEG, TIFF or BMP. EXIF orientation is applied; palettes are expanded to RGB (to grey
+/// when all entries are grey); metadata is dropped.
+/// @throws Error kData naming the file: missing, not regular, not an image, damaged or cut, over
+/// the limits
 Image read_image(const std::filesystem::path& path, const DecodeLimits& limits = {});
 
-/// Stored labels or colours of a mask file: (1, H, W) int32 labels (grey level or palette index), or (3, H, W) uint8
-/// colours. EXIF orientation is applied as for images.
+/// Stored labels or colours of a mask file: (1, H, W) int32 labels (grey level or palette index),
+/// or (3, H, W) uint8 colours. EXIF orientation is applied as for images.
 at::Tensor read_mask_levels(const std::filesystem::path& path, const DecodeLimits& limits = {});
 
-/// Writes a PNG (8 or 16 bit, grey or RGB) with tEXt/iTXt key-value pairs, atomically (temporary name, fsync, rename).
+/// Writes a PNG (8 or 16 bit, grey or RGB) with tEXt/iTXt key-value pairs, atomically (temporary
+/// name, fsync, rename).
 void write_png(const std::filesystem::path& path, const Image& image,
                const std::map<std::string, std::string>& text = {});
 /// The text chunks of a PNG; empty when it has none.
