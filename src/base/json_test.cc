@@ -36,6 +36,18 @@ TEST(ParseJson, RefusesDeepNesting) {
   EXPECT_THAT(error_of(std::string(1'000'000, '[')), HasSubstr("nested deeper than 4 levels"));
 }
 
+TEST(ParseJson, RefusesTooManyKeys) {
+  std::string text = "{";
+  for (int i = 0; i <= 10'000; ++i) {
+    text += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":0";
+  }
+  EXPECT_THAT(error_of(text + "}"), HasSubstr("an object has more than 10000 keys"));
+}
+
+TEST(ParseJson, SortsOnRequest) {
+  EXPECT_EQ(parse_sorted_json(R"({"b": 1, "a": 2})", "x").dump(), R"({"a":2,"b":1})");
+}
+
 TEST(ParseJson, SaysWhereTheTextIsBroken) {
   EXPECT_THAT(error_of(R"({"a": })"), HasSubstr("line 1, column 7"));
   EXPECT_NE(error_of(""), "accepted");

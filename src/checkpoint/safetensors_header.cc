@@ -13,7 +13,7 @@
 namespace medaug {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 constexpr std::string_view kMetadataKey = "__metadata__";
 constexpr std::size_t kMaxTensors = 100'000;
 constexpr std::size_t kMaxDimensions = 64;
@@ -196,12 +196,9 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::int64_t d
   if (!json.starts_with('{') || json[last] != '}') {
     Complaint{where}("its header is not a JSON object");
   }
-  const Json parsed = parse_json(json, std::string(where) + ": header",
-                                 {.code = ErrorCode::kCheckpoint, .max_depth = 3});
-  if (parsed.size() > kMaxTensors) {
-    Complaint{where}("has " + std::to_string(parsed.size()) + " tensors, more than " +
-                     std::to_string(kMaxTensors));
-  }
+  const Json parsed =
+      parse_sorted_json(json, std::string(where) + ": header",
+                        {.code = ErrorCode::kCheckpoint, .max_depth = 3, .max_keys = kMaxTensors});
   SafetensorsHeader header;
   for (const auto& [name, info] : parsed.items()) {
     if (name == kMetadataKey) {
@@ -219,7 +216,7 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::int64_t d
 
 std::string format_safetensors_header(std::span<const TensorEntry> entries,
                                       const Metadata& metadata) {
-  Json json = Json::object();
+  auto json = nlohmann::ordered_json::object();
   if (!metadata.empty()) {
     json[std::string(kMetadataKey)] = metadata;
   }
