@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "case_folder.h"
+
+// One function per kind of case. Each recomputes what the folder stores and compares it; all names,
+// sizes, tags and seeds come from case.json and the tensor files.
+
+namespace medaug::golden {
+
+void run_transport(CaseFolder& folder);
+void run_sampler_dpm(CaseFolder& folder);
+
+}  // namespace medaug::golden
