@@ -133,13 +133,9 @@ void for_each_piece(int descriptor, const fs::path& path, ErrorCode code, const 
   }
 }
 
-}  // namespace
-
-void write_file_atomically(const fs::path& path, std::string_view content) {
-  write_file_atomically(path, std::span<const std::string_view>(&content, 1));
-}
-
-void write_file_atomically(const fs::path& path, std::span<const std::string_view> pieces) {
+/// `write(descriptor)` fills a file beside `path`, which then takes its place.
+template <class Write>
+void replace_file(const fs::path& path, const Write& write) {
   Temporary temporary(temporary_beside(path));
   {
     Descriptor file(
@@ -147,9 +143,7 @@ void write_file_atomically(const fs::path& path, std::span<const std::string_vie
     if (file.get() < 0) {
       fail(ErrorCode::kResource, path, "cannot write");
     }
-    for (const auto piece : pieces) {
-      write_all(file.get(), piece, path);
-    }
+    write(file.get());
     if (::fsync(file.get()) != 0 || ::close(file.release()) != 0) {
       fail(ErrorCode::kResource, path, "cannot write");
     }
@@ -159,6 +153,28 @@ void write_file_atomically(const fs::path& path, std::span<const std::string_vie
   }
   temporary.keep();
   sync_folder(folder_of(path));
+}
+
+}  // namespace
+
+void write_file_atomically(const fs::path& path, std::string_view content) {
+  write_file_atomically(path, std::span<const std::string_view>(&content, 1));
+}
+
+void write_file_atomically(const fs::path& path, std::span<const std::string_view> pieces) {
+  replace_file(path, [&](int descriptor) {
+    for (const auto piece : pieces) {
+      write_all(descriptor, piece, path);
+    }
+  });
+}
+
+void copy_file_atomically(const fs::path& from, const fs::path& to) {
+  const Descriptor source(open_regular(from, ErrorCode::kResource));
+  replace_file(to, [&](int descriptor) {
+    for_each_piece(source.get(), from, ErrorCode::kResource,
+                   [&](std::string_view piece) { write_all(descriptor, piece, to); });
+  });
 }
 
 void append_line(const fs::path& path, std::string_view line) {
@@ -221,6 +237,13 @@ void make_folders(const fs::path& folder) {
   if (error) {
     errno = error.value();
     fail(ErrorCode::kResource, folder, "cannot make the folder");
+  }
+}
+
+void sync_file(const fs::path& path) {
+  const Descriptor file(open_regular(path, ErrorCode::kResource));
+  if (::fsync(file.get()) != 0) {
+    fail(ErrorCode::kResource, path, "cannot write");
   }
 }
 

@@ -19,6 +19,9 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 void write_file_atomically(const std::filesystem::path& path,
                            std::span<const std::string_view> pieces);
 
+/// Copies a regular file in the same way. @throws Error kResource
+void copy_file_atomically(const std::filesystem::path& from, const std::filesystem::path& to);
+
 /// Appends one line (a newline is added) in a single write and syncs it; makes the file when it is
 /// absent.
 /// @throws Error kResource
@@ -53,6 +56,8 @@ class InputFile {
 /// Makes a folder and its parents. @throws Error kResource naming the path and the reason
 void make_folders(const std::filesystem::path& folder);
 
+/// Waits until the content of a file is on the disk. @throws Error kResource
+void sync_file(const std::filesystem::path& path);
 void sync_folder(const std::filesystem::path& folder);
 std::int64_t free_bytes(const std::filesystem::path& folder);
 

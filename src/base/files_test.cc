@@ -114,6 +114,17 @@ TEST_F(Files, ReadsAtAnyPlace) {
               HasSubstr("x: ends at byte 10"));
 }
 
+TEST_F(Files, CopiesAFile) {
+  const std::string content(2'500'000, 'c');
+  write_file_atomically(folder_ / "x", content);
+  copy_file_atomically(folder_ / "x", folder_ / "y");
+  EXPECT_EQ(read_file(folder_ / "y", 3'000'000, ErrorCode::kData), content);
+  EXPECT_THAT(
+      error_of([&] { copy_file_atomically(folder_ / "z", folder_ / "y"); }, ErrorCode::kResource),
+      HasSubstr("z: cannot open"));
+  EXPECT_EQ(entries(), 2U);
+}
+
 TEST_F(Files, AppendsLines) {
   append_line(folder_ / "log", "one");
   append_line(folder_ / "log", "two");
