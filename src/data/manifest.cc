@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "data/manifest.h"
 
-#include <array>
-#include <cmath>
-#include <fstream>
+#include <algorithm>
 #include <set>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/strings.h"
-#include "data/manifest_paths.h"
+#include "data/manifest_lines.h"
+#include "data/record_parser.h"
 
 namespace medaug {
 namespace {
@@ -18,235 +17,26 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kMaxLineBytes = 1 << 20;
-constexpr std::size_t kMaxCaptionBytes = 16384;
 constexpr int kMaxDepth = 32;
 constexpr int kRecordsForRoot = 20;
-const std::array<std::string, 6> kFields{"image_path", "caption", "mask_path",
-                                         "label",      "group",   "spacing_mm"};
 
 std::string shown(const fs::path& path) { return printable(path.string(), 400); }
-
-/// Lines of a file, without the byte order mark, CR and LF; a line over the limit is skipped and
-/// reported.
-class LineReader {
- public:
-  explicit LineReader(const fs::path& path) : in_(path, std::ios::binary) {
-    char mark[3] = {};
-    in_.read(mark, 3);
-    utf16_ = in_.gcount() >= 2 &&
-             ((mark[0] == '\xFF' && mark[1] == '\xFE') || (mark[0] == '\xFE' && mark[1] == '\xFF'));
-    const bool bom = in_.gcount() == 3 && std::string_view(mark, 3) == "\xEF\xBB\xBF";
-    in_.clear();
-    in_.seekg(bom ? 3 : 0);
-  }
-
-  bool good() const { return in_.good(); }
-  bool utf16() const { return utf16_; }
-
-  enum class Result { kLine, kTooLong, kEnd };
-  Result next(std::string& line) {
-    line.clear();
-    bool too_long = false;
-    int c = in_.get();
-    if (c == EOF) {
-      return Result::kEnd;
-    }
-    for (; c != EOF && c != '\n'; c = in_.get()) {
-      too_long = too_long || line.size() >= kMaxLineBytes;
-      if (!too_long) {
-        line.push_back(static_cast<char>(c));
-      }
-    }
-    ended_ = c == '\n';
-    if (!line.empty() && line.back() == '\r') {
-      line.pop_back();
-    }
-    return too_long ? Result::kTooLong : Result::kLine;
-  }
-  /// Whether the last line was closed by a newline.
-  bool ended() const { return ended_; }
-
- private:
-  std::ifstream in_;
-  bool utf16_ = false;
-  bool ended_ = true;
-};
 
 bool is_blank(std::string_view line) {
   return line.find_first_not_of(" \t") == std::string_view::npos;
 }
 
-/// Why a line that is no JSON object looks as it does.
-std::string syntax_hint(std::string_view line, bool ended) {
-  const std::size_t start = line.find_first_not_of(" \t");
-  const char first = start == std::string_view::npos ? ' ' : line[start];
-  const std::size_t last = line.find_last_not_of(" \t");
-  if (first == '[') {
-    return "a manifest is JSONL: one {...} object per line, no list around them";
+/// The parser speaks of "parse error at line 1, column 7: …", but the line is the manifest's:
+/// {":7", "not JSON: …"}.
+std::pair<std::string, std::string> take_column(const std::string& message) {
+  constexpr std::string_view kStart = "parse error at line 1, column ";
+  const std::size_t colon = message.find(": ");
+  if (!message.starts_with(kStart) || colon == std::string::npos) {
+    return {"", message};
   }
-  if (line.substr(start) == "{" || first == '}' || first == ']') {
-    return "the record is spread over several lines: put each {...} on one line (jq -c .)";
-  }
-  if (line.find("{'") != std::string_view::npos || line.find("': ") != std::string_view::npos) {
-    return "JSON wants double quotes, \"image_path\"";
-  }
-  if (!ended && first == '{' && line[last] != '}') {
-    return "the last line is cut: the file was not written to its end";
-  }
-  if (last > 0 && line[last] == '}' && line.substr(0, last).find_last_not_of(" \t") != 0 &&
-      line[line.substr(0, last).find_last_not_of(" \t")] == ',') {
-    return "remove the comma before the closing brace";
-  }
-  if (line.find("NaN") != std::string_view::npos ||
-      line.find("Infinity") != std::string_view::npos) {
-    return "JSON has no NaN or Infinity: use null or leave the field out";
-  }
-  return "each line must be one JSON object";
+  return {":" + message.substr(kStart.size(), colon - kStart.size()),
+          "not valid JSON: " + message.substr(colon + 2)};
 }
-
-/// Takes the fields out of one parsed line.
-class RecordParser {
- public:
-  RecordParser(const internal::PathRules& rules, std::int64_t num_labels)
-      : rules_(rules), num_labels_(num_labels) {}
-
-  Record parse(Json json, const std::string& where, std::int64_t line) const {
-    Record record;
-    record.line = line;
-    record.image_path = path(json, where, "image_path").value();
-    record.mask_path = path(json, where, "mask_path");
-    if (record.mask_path && *record.mask_path == record.image_path) {
-      throw Error(ErrorCode::kData, where, "mask_path and image_path are the same file",
-                  "give the mask's own file, or null for no mask");
-    }
-    record.caption = caption(json, where);
-    record.label = label(json, where);
-    record.group = group(json, where);
-    record.spacing_mm = spacing(json, where);
-    record.raw = std::move(json);
-    return record;
-  }
-
-  /// The text of `image_path`, when there is one; for the choice of the root.
-  static std::string image_text(const Json& json) {
-    const auto found = json.find("image_path");
-    return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-  }
-
- private:
-  [[noreturn]] static void wrong_type(const Json& value, const std::string& where,
-                                      const std::string& field, const std::string& wanted) {
-    throw Error(ErrorCode::kData, where,
-                field + " must be " + wanted + ", found " + value.type_name() + " " +
-                    printable(value.dump(-1, ' ', true, Json::error_handler_t::replace), 60));
-  }
-
-  [[noreturn]] static void missing(const Json& json, const std::string& where,
-                                   const std::string& field) {
-    std::vector<std::string> keys;
-    for (const auto& [key, value] : json.items()) {
-      keys.push_back(key);
-    }
-    const std::string near = nearest(field, keys);
-    throw Error(ErrorCode::kData, where, "the record has no '" + field + "'",
-                near.empty()
-                    ? "every record needs image_path and caption"
-                    : "did you mean '" + printable(near) + "'? rename it to '" + field + "'");
-  }
-
-  std::optional<fs::path> path(const Json& json, const std::string& where,
-                               const char* field) const {
-    const bool required = std::string_view(field) == "image_path";
-    const auto found = json.find(field);
-    if (found == json.end()) {
-      if (required) {
-        missing(json, where, field);
-      }
-      return std::nullopt;
-    }
-    if (found->is_null() && !required) {
-      return std::nullopt;
-    }
-    if (!found->is_string()) {
-      wrong_type(*found, where, field, required ? "a path" : "a path or null");
-    }
-    return internal::resolve_path(found->get<std::string>(), rules_, where, field);
-  }
-
-  static std::string caption(const Json& json, const std::string& where) {
-    const auto found = json.find("caption");
-    if (found == json.end()) {
-      missing(json, where, "caption");
-    }
-    if (found->is_null()) {
-      throw Error(ErrorCode::kData, where, "caption is null",
-                  "write \"\" for a sample without a caption");
-    }
-    if (!found->is_string()) {
-      wrong_type(*found, where, "caption", "text");
-    }
-    auto text = found->get<std::string>();
-    if (text.size() > kMaxCaptionBytes) {
-      throw Error(ErrorCode::kData, where,
-                  "caption has " + std::to_string(text.size()) + " bytes; the limit is " +
-                      std::to_string(kMaxCaptionBytes));
-    }
-    return text;
-  }
-
-  std::optional<std::int64_t> label(const Json& json, const std::string& where) const {
-    const auto found = json.find("label");
-    if (found == json.end() || found->is_null()) {
-      return std::nullopt;
-    }
-    if (!found->is_number_integer()) {
-      wrong_type(*found, where, "label", "a whole number");
-    }
-    const auto value = found->get<std::int64_t>();
-    if (value < 0 || (num_labels_ > 0 && value >= num_labels_)) {
-      throw Error(ErrorCode::kData, where,
-                  "label " + std::to_string(value) + " is outside 0.." +
-                      (num_labels_ > 0 ? std::to_string(num_labels_ - 1) : ""),
-                  "labels count the classes from 0");
-    }
-    return value;
-  }
-
-  static std::string group(const Json& json, const std::string& where) {
-    const auto found = json.find("group");
-    if (found == json.end() || found->is_null()) {
-      return "";
-    }
-    if (found->is_number_integer()) {
-      return std::to_string(found->get<std::int64_t>());
-    }
-    if (!found->is_string()) {
-      wrong_type(*found, where, "group", "text or a whole number");
-    }
-    return found->get<std::string>();
-  }
-
-  static std::optional<std::vector<double>> spacing(const Json& json, const std::string& where) {
-    const auto found = json.find("spacing_mm");
-    if (found == json.end() || found->is_null()) {
-      return std::nullopt;
-    }
-    std::vector<double> values;
-    for (const auto& item : found->is_array() ? *found : Json::array({*found, *found})) {
-      values.push_back(item.is_number() ? item.get<double>() : -1.0);
-    }
-    const bool good = values.size() == 2 && values[0] > 0.0 && values[1] > 0.0 &&
-                      std::isfinite(values[0]) && std::isfinite(values[1]);
-    if (!good) {
-      wrong_type(*found, where, "spacing_mm", "two positive numbers (row, column)");
-    }
-    return values;
-  }
-
-  internal::PathRules rules_;
-  std::int64_t num_labels_;
-};
 
 void check_is_file(const fs::path& path) {
   std::error_code error;
@@ -267,19 +57,25 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-/// Whether any of the first records' images exists below `root`.
+/// The text of `image_path`, when there is one.
+std::string image_text(const Json& json) {
+  const auto found = json.is_object() ? json.find("image_path") : json.end();
+  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+/// The folder below which the first records' images exist.
 fs::path choose_root(const fs::path& manifest) {
   const fs::path folder = folder_of(manifest);
-  LineReader lines(manifest);
+  internal::LineReader lines(manifest);
   std::string line;
   bool in_working_folder = false;
   for (int seen = 0; seen < kRecordsForRoot; ++seen) {
     const auto result = lines.next(line);
-    if (result == LineReader::Result::kEnd) {
+    if (result == internal::LineReader::Result::kEnd) {
       break;
     }
     const Json json = Json::parse(line, nullptr, false);
-    const std::string image = json.is_object() ? RecordParser::image_text(json) : "";
+    const std::string image = image_text(json);
     std::error_code error;
     if (!image.empty() && fs::exists(folder / image, error)) {
       return folder;
@@ -309,13 +105,15 @@ struct ManifestReader::Impl {
       }
       return json;
     } catch (const Error& e) {
-      const std::string hint = e.hint().empty() ? syntax_hint(text, lines.ended()) : e.hint();
-      throw Error(ErrorCode::kData, e.where(), e.message(), hint);
+      const auto [column, message] = take_column(e.message());
+      const std::string hint =
+          e.hint().empty() ? internal::syntax_hint(text, lines.ended()) : e.hint();
+      throw Error(ErrorCode::kData, where() + column, message, hint);
     }
   }
 
   void note_unknown(const Json& json) {
-    const std::vector<std::string> known(kFields.begin(), kFields.end());
+    const auto& known = internal::kRecordFields;
     for (const auto& [key, value] : json.items()) {
       if (std::find(known.begin(), known.end(), key) != known.end() ||
           !seen_unknown.insert(key).second) {
@@ -331,8 +129,8 @@ struct ManifestReader::Impl {
 
   fs::path path;
   fs::path root;
-  LineReader lines;
-  RecordParser parser;
+  internal::LineReader lines;
+  internal::RecordParser parser;
   std::int64_t line = 0;
   std::vector<std::string> warnings;
   std::set<std::string> seen_unknown;
@@ -352,13 +150,13 @@ std::optional<Record> ManifestReader::next() {
   std::string text;
   while (true) {
     const auto result = impl_->lines.next(text);
-    if (result == LineReader::Result::kEnd) {
+    if (result == internal::LineReader::Result::kEnd) {
       return std::nullopt;
     }
     ++impl_->line;
-    if (result == LineReader::Result::kTooLong) {
+    if (result == internal::LineReader::Result::kTooLong) {
       throw Error(ErrorCode::kData, impl_->where(),
-                  "the line is longer than " + std::to_string(kMaxLineBytes) + " bytes",
+                  "the line is longer than " + std::to_string(internal::kMaxLineBytes) + " bytes",
                   "one record per line; keep pictures in files, not in the manifest");
     }
     if (!is_blank(text)) {

@@ -30,22 +30,50 @@ struct Extent {
   double share = 0.0;  ///< of the picture
   double x = 0.0;      ///< middle, in [0, 1]
   double y = 0.0;
+  int parts = 0;  ///< separate lesions
 };
+
+/// Marks the part that holds `start` (4-neighbours).
+void fill_part(const std::uint8_t* levels, std::int64_t side, std::int64_t start,
+               std::vector<bool>& seen) {
+  std::vector<std::int64_t> open{start};
+  while (!open.empty()) {
+    const std::int64_t i = open.back();
+    open.pop_back();
+    if (seen[static_cast<std::size_t>(i)] || levels[i] != levels[start]) {
+      continue;
+    }
+    seen[static_cast<std::size_t>(i)] = true;
+    const std::int64_t x = i % side;
+    const std::int64_t y = i / side;
+    for (const auto& [dx, dy] : {std::pair{-1, 0}, {1, 0}, {0, -1}, {0, 1}}) {
+      if (x + dx >= 0 && x + dx < side && y + dy >= 0 && y + dy < side) {
+        open.push_back(i + dx + dy * side);
+      }
+    }
+  }
+}
 
 Extent extent_of(const at::Tensor& levels, std::uint8_t label) {
   const auto* v = levels.const_data_ptr<std::uint8_t>();
   const std::int64_t side = levels.size(1);
   double count = 0.0;
   Extent extent;
+  std::vector<bool> seen(static_cast<std::size_t>(side * side));
   for (std::int64_t i = 0; i < side * side; ++i) {
     if (v[i] == label) {
+      if (!seen[static_cast<std::size_t>(i)]) {
+        fill_part(v, side, i, seen);
+        ++extent.parts;
+      }
       count += 1.0;
       extent.x += static_cast<double>(i % side);
       extent.y += static_cast<double>(i / side);
     }
   }
   const auto scale = static_cast<double>(side - 1) * std::max(count, 1.0);
-  return {count / static_cast<double>(side * side), extent.x / scale, extent.y / scale};
+  return {count / static_cast<double>(side * side), extent.x / scale, extent.y / scale,
+          extent.parts};
 }
 
 std::string place_words(const Extent& extent) {
@@ -64,6 +92,9 @@ std::string size_word(double share) {
 }
 
 std::string lesion_words(const Extent& extent, const std::string& kind) {
+  if (extent.parts > 1) {  // their middle may be at none of them
+    return std::to_string(extent.parts) + " " + kind + " lesions";
+  }
   return std::string("a ")
       .append(size_word(extent.share))
       .append(" ")

@@ -101,6 +101,9 @@ Format detect_format(std::string_view bytes, const std::string& where) {
   if (bytes.empty()) {
     refuse(where, "the file is empty (0 bytes)", "copy or download it again");
   }
+  if (has(bytes, "DICM"sv, 128)) {
+    refuse_unknown(bytes, where);  // its preamble may look like a TIFF
+  }
   if (has(bytes, "\x89PNG\r\n\x1A\n"sv)) {
     return Format::kPng;
   }
