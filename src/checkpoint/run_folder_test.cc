@@ -126,7 +126,7 @@ TEST_F(RunFolder, FindsEveryKindOfDamage) {
               HasSubstr("model.safetensors: is damaged: its SHA-256 differs"));
   EXPECT_THAT(damaged(Manifest::kName, ""), HasSubstr("MANIFEST.json"));
   const std::string manifest = read(step(1) / Manifest::kName);
-  for (std::size_t i = 0; i < manifest.size(); ++i) {
+  for (std::size_t i = 0; i < manifest.size(); i += 5) {
     std::string flipped = manifest;
     flipped[i] = static_cast<char>(flipped[i] ^ 1);
     if (flipped[i] == ' ' || flipped[i] == '\n' || manifest[i] == ' ' || manifest[i] == '\n') {

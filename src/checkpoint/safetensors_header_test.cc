@@ -122,6 +122,19 @@ TEST(SafetensorsHeader, RefusesTooManyTensorsAndTooMuchMetadata) {
   EXPECT_THAT(refusal(metadata, 0), HasSubstr("has 50 MB of metadata"));
 }
 
+TEST(SafetensorsHeader, SurvivesEveryFlippedBit) {
+  for (std::size_t bit = 0; bit < 8 * kTwo.size(); ++bit) {
+    std::string flipped = kTwo;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    try {
+      parse_safetensors_header(flipped, 8,
+                               "w");  // another name, or a dtype of the same size, is legal
+    } catch (const Error& e) {
+      ASSERT_EQ(e.code(), ErrorCode::kCheckpoint) << e.what();
+    }
+  }
+}
+
 TEST(SafetensorsHeader, ReadsWhatItWrote) {
   const std::vector<TensorEntry> entries{{"b", "F32", {1, 2}, 0, 8}, {"a", "U8", {3}, 8, 11}};
   const std::string bytes = format_safetensors_header(entries, {{"k", "v\"\n"}});

@@ -115,22 +115,6 @@ TEST_F(Safetensors, RefusesEveryTruncation) {
   EXPECT_THROW(read_safetensors(write("long", whole + "x")), Error);
 }
 
-TEST_F(Safetensors, SurvivesEveryFlippedHeaderBit) {
-  const auto path = folder_ / "x.safetensors";
-  write_safetensors(path, {{"a", at::ones({5})}, {"b", at::ones({3}, at::kByte)}});
-  const std::string whole = read(path);
-  for (std::size_t bit = 0; bit < 8 * (whole.size() - 23); ++bit) {
-    std::string flipped = whole;
-    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
-    write("flipped", flipped);
-    try {
-      read_safetensors(folder_ / "flipped");  // another name or dtype of the same size is legal
-    } catch (const Error& e) {
-      ASSERT_EQ(e.code(), ErrorCode::kCheckpoint);
-    }
-  }
-}
-
 TEST_F(Safetensors, NamesForeignFiles) {
   EXPECT_THAT(
       refusal("version https://git-lfs.github.com/spec/v1\noid sha256:1\n"),
