@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "config/concat.h"
 #include "config/yaml.h"
 
 namespace medaug {
@@ -67,6 +68,12 @@ void check_config_file(const std::filesystem::path& file, const std::string& nam
   }
   if (!S_ISREG(info.st_mode)) {
     fail(name, "is not a regular file", kStartHint);
+  }
+  if (info.st_size > static_cast<off_t>(YamlLimits{}.max_bytes)) {
+    fail(name,
+         concat({"has ", std::to_string(info.st_size), " bytes; a config has at most ",
+                 std::to_string(YamlLimits{}.max_bytes)}),
+         "is this another file?");
   }
 }
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "checkpoint/load.h"
+#include "checkpoint/manifest.h"
+#include "checkpoint/run_folder.h"
+#include "checkpoint/safetensors.h"
+#include "cli/report.h"
+#include "cli/verbs.h"
+#include "config/concat.h"
+
+namespace medaug::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string path;
+};
+
+std::string pointer_text(const RunPaths& run, const char* pointer) {
+  return pointed_step(run, pointer).value_or("none");
+}
+
+void report_run(const fs::path& path, Report& report) {
+  const RunPaths run(path);
+  for (const auto& checkpoint : list_checkpoints(run)) {
+    const auto name = checkpoint.folder.filename().string();
+    try {
+      const auto manifest = verify_checkpoint(checkpoint.folder);
+      report.good(name, concat({human_bytes(static_cast<double>(manifest.total_bytes())),
+                                ", every file has its hash"}));
+    } catch (const Error& e) {
+      report.bad(name, concat({e.where(), ": ", e.message()}), e.hint());
+    }
+  }
+  report.good("latest", pointer_text(run, "latest"));
+  report.good("best", pointer_text(run, "best"));
+}
+
+void report_step(const fs::path& path, Report& report) {
+  const auto checkpoint = find_checkpoint(path);
+  const auto manifest = verify_checkpoint(checkpoint.folder);
+  for (const auto& file : manifest.files) {
+    report.good(file.name, concat({human_bytes(static_cast<double>(file.bytes)), ", sha256 ",
+                                   file.sha256.substr(0, 16)}));
+  }
+}
+
+void report_model(const fs::path& file, Report& report) {
+  const auto model = read_safetensors(file);
+  require_finite(model);
+  std::int64_t numbers = 0;
+  for (const auto& [name, tensor] : model.tensors) {
+    numbers += tensor.numel();
+  }
+  report.good("model file",
+              concat({printable(file.string()), ": ", std::to_string(model.tensors.size()),
+                      " tensors, ", human_count(numbers), " numbers, all finite"}));
+  for (const auto& [key, value] : model.metadata) {
+    report.good(concat({"  ", printable(key, 40)}), printable(value, 80));
+  }
+}
+
+int check_checkpoint(const Globals& globals, const Options& options) {
+  const fs::path path = options.path;
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) {
+    throw Error(ErrorCode::kCheckpoint, printable(options.path), "there is no such checkpoint",
+                "give a run folder, a step folder or a .safetensors file");
+  }
+  Report report;
+  if (fs::is_directory(path / "checkpoints", ignored)) {
+    report_run(path, report);
+  } else if (fs::is_directory(path, ignored)) {
+    report_step(path, report);
+  }
+  report_model(find_inference_file(path), report);
+  print_result(globals, report.result(
+                            concat({"medaug generate --checkpoint ", shell_quoted(options.path)})));
+  return report.has_bad() ? exit_status(ErrorCode::kCheckpoint) : 0;
+}
+
+}  // namespace
+
+void add_check_checkpoint(CLI::App& check, Globals& globals) {
+  auto* const verb = check.add_subcommand(
+      "checkpoint", "hashes, tensors and finite weights of a checkpoint or a whole run");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("path", options->path, "run folder, step folder or .safetensors file")
+      ->required()
+      ->type_name("PATH");
+  verb->callback([&globals, options] {
+    globals.action = [&globals, options] { return check_checkpoint(globals, *options); };
+  });
+}
+
+}  // namespace medaug::cli

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/verbs.h"
+#include "config/concat.h"
+#include "data/check.h"
+#include "data/manifest.h"
+#include "training/run_config.h"
+
+namespace medaug::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::vector<std::string> manifests;
+  std::string config;
+  std::string root;
+  bool allow_outside = false;
+  int threads = 2;
+};
+
+/// What is to be checked: the manifests on the command line, or those of a config with its mask
+/// classes.
+struct Task {
+  std::vector<fs::path> manifests;
+  CheckOptions check;
+};
+
+Task task_of(const Globals& globals, const Options& options) {
+  Task task;
+  task.check.threads = options.threads;
+  if (!options.config.empty()) {
+    const auto config = load_run_config(options.config, globals.overrides);
+    task.check.preprocess = config.preprocess;
+    task.check.infer_classes = false;
+    task.check.manifest = {.root = config.data.root, .allow_outside = config.data.allow_outside};
+    task.manifests.push_back(train_manifest(config));
+    if (!config.val_path.empty()) {
+      task.manifests.push_back(val_manifest(config));
+    }
+  }
+  for (const auto& manifest : options.manifests) {
+    task.manifests.push_back(find_manifest(manifest));
+  }
+  if (!options.root.empty()) {
+    task.check.manifest.root = options.root;
+  }
+  task.check.manifest.allow_outside |= options.allow_outside;
+  return task;
+}
+
+int run_check(const Globals& globals, const Options& options) {
+  const auto task = task_of(globals, options);
+  if (task.manifests.empty()) {
+    throw Error(ErrorCode::kUsage, "check data", "no manifest is given",
+                "for example: medaug check data data/train.jsonl data/val.jsonl, or --config FILE");
+  }
+  const auto report = check_data(task.manifests, task.check);
+  Result result{to_text(report), to_json(report), {}};
+  if (report.ok()) {
+    const auto config = options.config.empty() ? std::string("configs/tiny.yaml") : options.config;
+    const auto manifest = concat({"data.train_data=", task.manifests.front().string()});
+    result.next =
+        options.config.empty()
+            ? concat({"medaug train --config ", config, " --set ", shell_quoted(manifest)})
+            : concat({"medaug train --config ", shell_quoted(config)});
+  }
+  print_result(globals, result);
+  return report.ok() ? 0 : exit_status(ErrorCode::kData);
+}
+
+}  // namespace
+
+void add_check_data(CLI::App& check, Globals& globals) {
+  auto* const verb = check.add_subcommand(
+      "data",
+      "read every image and mask of manifests; list bad lines, statistics, duplicates and leaks");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("manifests", options->manifests, "manifests (.jsonl), or folders that have one")
+      ->type_name("MANIFEST");
+  verb->add_option("--config", options->config,
+                   "check the manifests of a config, with its mask classes")
+      ->type_name("FILE");
+  verb->add_option("--root", options->root, "folder that relative paths start from")
+      ->type_name("DIR");
+  verb->add_flag("--allow-outside,--allow-absolute", options->allow_outside,
+                 "allow absolute paths and '..'");
+  verb->add_option("--threads", options->threads, "reading threads")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  verb->callback([&globals, options] {
+    globals.action = [&globals, options] { return run_check(globals, *options); };
+  });
+}
+
+}  // namespace medaug::cli

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "training/run_config.h"
+
+namespace medaug::cli {
+
+/// What a training run will need, roughly (within a factor of two for activations).
+struct Estimate {
+  std::int64_t parameters = 0;
+  std::int64_t tokens = 0;         ///< per image
+  double weights_bytes = 0.0;      ///< weights, gradients, optimiser, averages
+  double activations_bytes = 0.0;  ///< of one batch
+  double step_flops = 0.0;         ///< forward and backward of one optimiser step
+  double checkpoint_bytes = 0.0;   ///< one checkpoint with the optimiser's state
+
+  double memory_bytes() const { return weights_bytes + activations_bytes; }
+};
+
+/// Model options as the data and the text encoder will set them.
+NextDiTOptions settled_model(const RunConfig& config);
+
+/// Allocates nothing: the parameters are counted on the meta device.
+Estimate estimate_run(const RunConfig& config);
+
+/// The setting to lower when `needed` bytes do not fit into `available`.
+std::string memory_advice(const RunConfig& config, const Estimate& estimate);
+
+}  // namespace medaug::cli

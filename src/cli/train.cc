@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "base/strings.h"
+#include "cli/estimate.h"
+#include "cli/progress.h"
+#include "cli/verbs.h"
+#include "config/concat.h"
+#include "training/trainer.h"
+
+namespace medaug::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string config;
+  std::string output;
+  std::string resume;  ///< "", "latest" or a run folder
+  bool resuming = false;
+  bool dry_run = false;
+};
+
+std::string number(double value, const char* format = "%.4f") {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+RunConfig configure(const Globals& globals, const Options& options) {
+  auto config = load_run_config(options.config, globals.overrides, ConfigUse::kTrain);
+  if (options.resuming && !options.resume.empty() && options.resume != "latest") {
+    config.run_folder = options.resume;
+  }
+  if (!options.output.empty()) {
+    config.run_folder = options.output;
+  }
+  return config;
+}
+
+std::string detail_of(const TrainProgress& p) {
+  return concat({"step ", std::to_string(p.step), ", loss ", number(p.loss), ", ",
+                 number(p.images_per_second, "%.1f"), " images/s, lr ",
+                 number(p.learning_rate, "%.2e"), ", gradient ", number(p.gradient_norm, "%.2f"),
+                 ", waiting ", number(100.0 * p.waiting_share, "%.1f"), " %"});
+}
+
+void show(Progress& bar, const TrainProgress& p) {
+  if (p.validation) {
+    bar.finish();
+    std::string bins;
+    for (const double loss : p.validation->by_time) {
+      bins.append(bins.empty() ? "" : " / ").append(number(loss, "%.3f"));
+    }
+    log_info(concat({"step ", std::to_string(p.step), ": validation loss ",
+                     number(p.validation->loss), " (by time ", bins, ")"}));
+  }
+  if (!p.note.empty()) {
+    bar.finish();
+    log_warning(p.note);
+  }
+  if (!p.validation && p.note.empty()) {
+    bar.update_share(p.progress, p.step, detail_of(p));
+  }
+}
+
+Result result_of(const TrainResult& trained, const RunConfig& config) {
+  Result result;
+  result.text = concat(
+      {config.run_folder.string(), ": ", trained.why_ended, " after ",
+       std::to_string(trained.state.step), " steps (", std::to_string(trained.state.draws),
+       " images, ", human_seconds(trained.state.elapsed_seconds), "); best validation loss ",
+       number(trained.state.best_loss), " at step ", std::to_string(trained.state.best_step)});
+  result.json = {{"run", config.run_folder.string()},
+                 {"ended", trained.why_ended},
+                 {"state", to_json(trained.state)},
+                 {"best_model", trained.best_model.string()},
+                 {"last_checkpoint", trained.last_step.string()}};
+  result.next =
+      trained.stopped_by_request
+          ? concat({"medaug train --config ", shell_quoted(config.file.string()), " --output ",
+                    shell_quoted(config.run_folder.string()), " --resume"})
+          : concat({"medaug generate --checkpoint ", shell_quoted(trained.best_model.string()),
+                    " --manifest ",
+                    shell_quoted(val_manifest(config).empty() ? train_manifest(config).string()
+                                                              : val_manifest(config).string()),
+                    " --output ", shell_quoted((config.run_folder / "generated").string())});
+  return result;
+}
+
+Result dry_run(const RunConfig& config) {
+  const auto estimate = estimate_run(config);
+  Result result;
+  result.text =
+      concat({"memory ", human_bytes(estimate.memory_bytes()), ", each checkpoint ",
+              human_bytes(estimate.checkpoint_bytes), ", ",
+              number(estimate.step_flops / 1e9, "%.0f"), " GFLOP a step; nothing was started"});
+  result.json = {{"memory_bytes", estimate.memory_bytes()},
+                 {"checkpoint_bytes", estimate.checkpoint_bytes},
+                 {"step_flops", estimate.step_flops},
+                 {"parameters", estimate.parameters}};
+  result.next = concat({"medaug train --config ", shell_quoted(config.file.string())});
+  return result;
+}
+
+int run_train(const Globals& globals, const Options& options) {
+  const auto config = configure(globals, options);
+  if (options.dry_run) {
+    print_result(globals, dry_run(config));
+    return 0;
+  }
+  install_stop_signals();
+  Progress bar({.label = "training", .unit = "steps", .quiet = globals.quiet});
+  TrainRequest request;
+  request.config = config;
+  request.resume = options.resuming;
+  request.on_progress = [&bar](const TrainProgress& p) { show(bar, p); };
+  SingleProcess alone;
+  const auto trained = train(request, alone);
+  bar.finish();
+  print_result(globals, result_of(trained, config));
+  return trained.stopped_by_request ? exit_status(ErrorCode::kStopped) : 0;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Globals& globals) {
+  auto* const verb =
+      app.add_subcommand("train", "train a model on a manifest of images, captions and masks");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("--config", options->config, "configuration (.yaml)")
+      ->required()
+      ->type_name("FILE");
+  verb->add_option("--output", options->output, "run folder; default runs/<name of the config>")
+      ->type_name("DIR");
+  auto* const resume = verb->add_option("--resume", options->resume,
+                                        "go on: a run folder, or latest = the one of the config");
+  resume->expected(0, 1)->type_name("[RUN]");
+  verb->add_flag("--dry-run", options->dry_run, "estimate memory, disk and work, start nothing");
+  verb->callback([&globals, options, resume] {
+    options->resuming = resume->count() > 0;
+    globals.action = [&globals, options] { return run_train(globals, *options); };
+  });
+}
+
+}  // namespace medaug::cli
