@@ -85,6 +85,12 @@ bool contains_tag(std::string_view bytes, std::string_view tag) {
     refuse(where, "this is an HTML page, not an image",
            "the download probably failed: fetch the file again");
   }
+  if (bytes.size() < 8) {
+    refuse(
+        where,
+        "not a PNG, JPEG, TIFF or BMP file: it has only " + std::to_string(bytes.size()) + " bytes",
+        "copy or download it again");
+  }
   if (is_text(head)) {
     refuse(where, "this is a text file, not an image");
   }

@@ -68,6 +68,15 @@ Interleaved interleaved(const cv::Mat& in) {
   return out;
 }
 
+void make_opaque(Interleaved& rgba) {
+  for (std::size_t i = 3; i < rgba.samples8.size(); i += 4) {
+    rgba.samples8[i] = 255;
+  }
+  for (std::size_t i = 3; i < rgba.samples16.size(); i += 4) {
+    rgba.samples16[i] = 65535;
+  }
+}
+
 void check_tiff(const TiffHeader& header, const DecodeRequest& request) {
   const bool bits = header.bits == 1 || header.bits == 8 || header.bits == 16;
   if (header.sample_format != 1 || !bits) {
@@ -85,6 +94,10 @@ void check_tiff(const TiffHeader& header, const DecodeRequest& request) {
       (header.bits == 16 && header.samples > 1 && header.planar != 1)) {
     refuse(request.where, "the TIFF's colours are stored in a way not read here", kConvert);
   }
+  if (header.samples == 2 || (header.samples == 4 && request.use == Use::kLabels)) {
+    refuse(request.where, "a TIFF with an alpha channel is read only in colour, and not as a mask",
+           "save it as PNG");
+  }
   if (header.photometric == 3 && request.use == Use::kLabels) {
     refuse(request.where, "a palette TIFF as a mask: its numbers cannot be told from its colours",
            "save the mask as PNG; a palette PNG keeps its numbers");
@@ -101,7 +114,7 @@ std::int64_t little_endian(std::string_view bytes, std::size_t offset, std::size
   for (std::size_t i = count; i-- > 0;) {
     value = value << 8 | static_cast<unsigned char>(bytes[offset + i]);
   }
-  return count == 4 ? static_cast<std::int32_t>(value) : value;
+  return count == 4 ? std::int64_t{static_cast<std::int32_t>(value)} : std::int64_t{value};
 }
 
 BmpHeader read_bmp_header(const DecodeRequest& request) {
@@ -142,12 +155,21 @@ void check_bmp(const BmpHeader& header, const DecodeRequest& request) {
 Decoded decode_tiff(const DecodeRequest& request) {
   const TiffHeader header = read_tiff_header(request);
   check_tiff(header, request);
-  const cv::Mat decoded = decode_with_opencv(request, "TIFF");
-  Interleaved picture = interleaved(decoded);
-  if (picture.bit_depth == 16 && header.photometric == 0) {
-    for (auto& sample : picture.samples16) {
-      sample = static_cast<std::uint16_t>(65535 - sample);
-    }
+  DecodeRequest upright = request;
+  std::string copy;
+  if (header.orientation != 1) {  // OpenCV turns some kinds and not others: it shall turn none
+    copy.assign(request.bytes);
+    copy[header.orientation_offset] = 1;
+    upright.bytes = copy;
+  }
+  Interleaved picture = interleaved(decode_with_opencv(upright, "TIFF"));
+  for (auto& sample : picture.samples16) {
+    sample = header.photometric == 0 ? static_cast<std::uint16_t>(65535 - sample) : sample;
+  }
+  // libtiff has composed 8-bit pictures on black already, and so are those with premultiplied
+  // alpha.
+  if (picture.channels == 4 && (picture.bit_depth == 8 || header.extra_samples == 1)) {
+    make_opaque(picture);
   }
   return {to_planes(picture, request), picture.bit_depth, header.orientation};
 }
@@ -157,9 +179,7 @@ Decoded decode_bmp(const DecodeRequest& request) {
   check_bmp(header, request);
   Interleaved picture = interleaved(decode_with_opencv(request, "BMP"));
   if (picture.channels == 4 && !header.alpha) {  // the fourth byte is padding
-    for (std::size_t i = 3; i < picture.samples8.size(); i += 4) {
-      picture.samples8[i] = 255;
-    }
+    make_opaque(picture);
   }
   return {to_planes(picture, request), picture.bit_depth, 1};
 }

@@ -43,7 +43,7 @@ struct SheetOptions {
   std::int64_t columns = 4;
   std::int64_t cell_size =
       160;  ///< pictures are scaled by a whole factor up to about this size; larger ones shrink
-  std::string title;
+  std::string title = "";
 };
 
 /// A grid of pictures, row by row, on a dark ground. 8-bit RGB. @throws Error kInvalidArgument

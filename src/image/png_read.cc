@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <png.h>
 
+#include <algorithm>
 #include <bit>
 #include <csetjmp>
 #include <cstring>
@@ -18,8 +19,8 @@ struct PngHeader {
   std::int64_t height = 0;
   int bit_depth = 8;
   int color_type = 0;
-  int palette_size = 0;
-  bool grey_palette = false;
+  std::string_view palette;       ///< 3 bytes per entry
+  std::string_view transparency;  ///< of a palette picture: 1 byte per entry, may be shorter
   bool animated = false;
   int orientation = 1;
   std::string essential;  ///< the file again with only what decoding needs
@@ -71,15 +72,14 @@ void read_palette(std::string_view data, PngHeader& header, const DecodeRequest&
     refuse(request.where,
            "the PNG's palette has " + std::to_string(data.size()) + " bytes, not 3 per colour");
   }
-  header.palette_size = static_cast<int>(data.size() / 3);
-  header.grey_palette = is_grey_palette(data);
+  header.palette = data;
 }
 
 void check_transparency(std::string_view data, const PngHeader& header,
                         const DecodeRequest& request) {
   const std::size_t wanted = header.color_type == PNG_COLOR_TYPE_GRAY ? 2 : 6;
   const bool good = header.color_type == PNG_COLOR_TYPE_PALETTE
-                        ? !data.empty() && std::cmp_less_equal(data.size(), header.palette_size)
+                        ? !data.empty() && data.size() <= header.palette.size() / 3
                         : data.size() == wanted && header.color_type <= PNG_COLOR_TYPE_RGB;
   if (!good) {
     refuse(request.where, "the PNG's tRNS chunk has " + std::to_string(data.size()) +
@@ -103,7 +103,9 @@ PngHeader inspect(const DecodeRequest& request) {
       keep = header.color_type == PNG_COLOR_TYPE_PALETTE;
     } else if (chunk.type == "tRNS") {
       check_transparency(chunk.data, header, request);
-      keep = request.use == Use::kPicture;  // on a label map it says nothing
+      const bool palette = header.color_type == PNG_COLOR_TYPE_PALETTE;
+      header.transparency = palette ? chunk.data : std::string_view{};
+      keep = !palette && request.use == Use::kPicture;  // on a label map it says nothing
     } else if (chunk.type == "eXIf") {
       header.orientation = exif_orientation(chunk.data);
     } else if (chunk.type == "acTL") {
@@ -114,7 +116,7 @@ PngHeader inspect(const DecodeRequest& request) {
       header.essential.append(chunk.whole);
     }
   });
-  if (header.color_type == PNG_COLOR_TYPE_PALETTE && header.palette_size == 0) {
+  if (header.color_type == PNG_COLOR_TYPE_PALETTE && header.palette.empty()) {
     refuse(request.where, "the PNG needs a palette (PLTE chunk) and has none");
   }
   if (!has_data) {
@@ -139,12 +141,12 @@ class PngReader {
 
   /// Reads the header and asks for whole bytes: 1, 2, 3 or 4 channels of 8 or 16 bits in native
   /// order.
-  void start(Use use) {
+  void start(const PngHeader& header, Use use) {
     if (setjmp(png_jmpbuf(png_)) != 0) {
       give_up();
     }
     png_read_info(png_, info_);
-    if (use == Use::kPicture) {
+    if (use == Use::kPicture && header.color_type != PNG_COLOR_TYPE_PALETTE) {
       png_set_expand(png_);
     } else {
       png_set_packing(png_);
@@ -167,7 +169,6 @@ class PngReader {
   int channels() const { return png_get_channels(png_, info_); }
   int bit_depth() const { return png_get_bit_depth(png_, info_); }
   std::size_t row_bytes() const { return png_get_rowbytes(png_, info_); }
-  int largest_index() const { return png_get_palette_max(png_, info_); }
 
  private:
   [[noreturn]] void give_up() const {
@@ -218,6 +219,33 @@ Interleaved read_samples(PngReader& reader, const PngHeader& header) {
   return out;
 }
 
+// libpng looks at the indices only where it does not expand them, and then only warns.
+void check_indices(const Interleaved& samples, const PngHeader& header,
+                   const DecodeRequest& request) {
+  const std::size_t entries = header.palette.size() / 3;
+  const auto largest = *std::max_element(samples.samples8.begin(), samples.samples8.end());
+  if (largest >= entries) {
+    refuse(request.where, "the PNG uses palette entry " + std::to_string(largest) +
+                              " but its palette has only " + std::to_string(entries));
+  }
+}
+
+Interleaved expand_palette(const Interleaved& indices, const PngHeader& header) {
+  Interleaved out{indices.height, indices.width, header.transparency.empty() ? 3 : 4, 8, {}, {}};
+  out.samples8.reserve(indices.samples8.size() * static_cast<std::size_t>(out.channels));
+  for (const std::size_t index : indices.samples8) {
+    for (std::size_t c = 0; c < 3; ++c) {
+      out.samples8.push_back(static_cast<std::uint8_t>(header.palette[3 * index + c]));
+    }
+    if (out.channels == 4) {
+      out.samples8.push_back(index < header.transparency.size()
+                                 ? static_cast<std::uint8_t>(header.transparency[index])
+                                 : 255);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Decoded decode_png(const DecodeRequest& request) {
@@ -226,18 +254,20 @@ Decoded decode_png(const DecodeRequest& request) {
     log_warning(request.where + ": an animated PNG; only its first picture is used");
   }
   PngReader reader(header.essential, request.where);
-  reader.start(request.use);
+  reader.start(header, request.use);
   const Interleaved samples = read_samples(reader, header);
-  if (header.palette_size > 0 && header.color_type == PNG_COLOR_TYPE_PALETTE &&
-      reader.largest_index() >= header.palette_size) {
-    refuse(request.where, "the PNG uses palette entry " + std::to_string(reader.largest_index()) +
-                              " but its palette has only " + std::to_string(header.palette_size));
+  if (header.color_type != PNG_COLOR_TYPE_PALETTE) {
+    return {to_planes(samples, request), samples.bit_depth, header.orientation};
   }
-  at::Tensor pixels = to_planes(samples, request);
-  if (header.grey_palette && header.color_type == PNG_COLOR_TYPE_PALETTE && pixels.size(0) == 3) {
+  check_indices(samples, header, request);
+  if (request.use == Use::kLabels) {
+    return {to_planes(samples, request), 8, header.orientation};
+  }
+  at::Tensor pixels = to_planes(expand_palette(samples, header), request);
+  if (is_grey_palette(header.palette)) {
     pixels = pixels.slice(0, 0, 1).contiguous();
   }
-  return {pixels, samples.bit_depth, header.orientation};
+  return {pixels, 8, header.orientation};
 }
 
 }  // namespace medaug::internal

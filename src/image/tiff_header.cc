@@ -58,7 +58,11 @@ class DirectoryReader {
     const std::uint64_t count = u(offset, 2);
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::uint64_t entry = offset + 2 + 12 * i;
-      tags[static_cast<int>(u(entry, 2))] = values(entry);
+      const int tag = static_cast<int>(u(entry, 2));
+      tags[tag] = values(entry);
+      if (tag == 274) {  // the place of the orientation, kept beside its value
+        tags[tag].push_back(entry + (little_ ? 8 : 9));
+      }
     }
     offset = u(offset + 2 + 12 * count, 4);
     return tags;
@@ -148,6 +152,9 @@ TiffHeader read_tiff_header(const DecodeRequest& request) {
   header.extra_samples = first(tags, 338, 0);
   const std::int64_t orientation = first(tags, 274, 1);
   header.orientation = orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1;
+  if (tags.contains(274) && tags.at(274).size() == 2) {
+    header.orientation_offset = tags.at(274)[1];
+  }
   check_size(header.width, header.height, request);
   check_strips(tags, request);
   return header;

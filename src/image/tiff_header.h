@@ -20,6 +20,8 @@ struct TiffHeader {
   std::int64_t planar = 1;
   std::int64_t extra_samples = 0;  ///< what the fourth (second) sample is: 1 premultiplied, 2 alpha
   int orientation = 1;
+  std::size_t orientation_offset =
+      0;  ///< of its value's low byte in the file; 0 = the tag is absent
 };
 
 /// Reads the directories and checks that they are finite, hold one page and point inside the file.
