@@ -177,6 +177,26 @@ void CaseFolder::compare_numbers(const std::string& file, const std::string& wha
   outcomes_.push_back(std::move(out));
 }
 
+void CaseFolder::compare_counts(const std::string& file, const std::string& what, std::int64_t got,
+                                std::int64_t want) {
+  if (got != want) {
+    fail(file, what, std::to_string(got) + ", want " + std::to_string(want));
+    return;
+  }
+  outcomes_.push_back({.file = file, .tensor = what, .rule = "(exact)"});
+}
+
+void CaseFolder::fail(const std::string& file, const std::string& tensor, const std::string& why) {
+  used_.emplace(file, tensor);
+  outcomes_.push_back({.file = file, .tensor = tensor, .trouble = why});
+}
+
+void CaseFolder::leave_out(const std::string& file, const std::string& tensor,
+                           const std::string& why) {
+  used_.emplace(file, tensor);
+  left_out_.push_back(file + " " + tensor + ": " + why);
+}
+
 void CaseFolder::check_listed_files(std::vector<Outcome>& outcomes) {
   if (!json_.contains("files")) {
     return;

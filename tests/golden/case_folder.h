@@ -54,6 +54,10 @@ class CaseFolder {
 
   /// An input of the case. @throws Error kCheckpoint when the file or the tensor is missing
   at::Tensor input(const std::string& file, const std::string& tensor);
+  /// A stored tensor, without calling it used.
+  at::Tensor stored(const std::string& file, const std::string& tensor) {
+    return open(file).at(tensor);
+  }
   bool has(const std::string& file, const std::string& tensor);
   std::vector<std::string> tensors(const std::string& file);
   /// All tensors of a file, as inputs.
@@ -68,6 +72,15 @@ class CaseFolder {
   /// Compares numbers of a JSON file, or of case.json itself, under a name of their own.
   void compare_numbers(const std::string& file, const std::string& what,
                        const std::vector<double>& got, const std::vector<double>& want);
+
+  /// Compares two counts, exactly.
+  void compare_counts(const std::string& file, const std::string& what, std::int64_t got,
+                      std::int64_t want);
+  /// A failure that is no number.
+  void fail(const std::string& file, const std::string& tensor, const std::string& why);
+  /// Says that a stored tensor or table is not compared, and why; printed, not a failure.
+  void leave_out(const std::string& file, const std::string& tensor, const std::string& why);
+  const std::vector<std::string>& left_out() const { return left_out_; }
 
   /// What has been compared, then one failure for each stored tensor that was neither input nor
   /// compared nor is skipped by a rule, for each listed file that is missing or of another size,
@@ -86,6 +99,7 @@ class CaseFolder {
   std::map<std::string, SafetensorsFile> files_;
   std::set<std::pair<std::string, std::string>> used_;
   std::vector<Outcome> outcomes_;
+  std::vector<std::string> left_out_;
 };
 
 }  // namespace medaug::golden

@@ -30,6 +30,8 @@ using CaseFunction = std::function<void(CaseFolder&)>;
 
 const std::map<std::string, CaseFunction>& known_cases() {
   static const std::map<std::string, CaseFunction> cases{
+      {"adamw", run_adamw},
+      {"nextdit_lumina", run_nextdit_lumina},
       {"sampler_dpm", run_sampler_dpm},
       {"transport", run_transport},
   };
@@ -90,6 +92,9 @@ int report(CaseFolder& folder, const std::string& stopped_by, bool verbose) {
   print_groups(outcomes);
   if (verbose) {
     print_each(outcomes);
+  }
+  for (const auto& line : folder.left_out()) {
+    std::printf("  left out: %s\n", line.c_str());
   }
   const auto failures = print_failures(outcomes);
   if (!stopped_by.empty()) {

@@ -122,7 +122,7 @@ void compare_grids(CaseFolder& folder) {
   for (const auto& entry : folder.json().at("grids")) {
     folder.compare(file, entry.at("tag"), float64_tensor(time_grid(grid_options(entry))));
   }
-  for (const auto& entry : folder.json().at("img2img_grids")) {
+  for (const auto& entry : folder.json().value("img2img_grids", Json::array())) {
     const auto grid = cut_grid(time_grid(grid_options(entry)), entry.at("strength").get<double>());
     folder.compare(file, entry.at("tag"), float64_tensor(grid));
   }
