@@ -63,13 +63,14 @@ int run_check(const Globals& globals, const Options& options) {
   }
   const auto report = check_data(task.manifests, task.check);
   Result result{to_text(report), to_json(report), {}};
-  if (report.ok()) {
-    const auto config = options.config.empty() ? std::string("configs/tiny.yaml") : options.config;
-    const auto manifest = concat({"data.train_data=", task.manifests.front().string()});
-    result.next =
-        options.config.empty()
-            ? concat({"medaug train --config ", config, " --set ", shell_quoted(manifest)})
-            : concat({"medaug train --config ", shell_quoted(config)});
+  const auto& first = task.manifests.front();
+  if (!report.ok()) {
+    result.next = concat({"medaug check data ", shell_quoted(first.string())});
+  } else if (options.config.empty()) {
+    result.next = concat({"medaug train --config configs/tiny.yaml --set ",
+                          shell_quoted(concat({"data.train_data=", first.string()}))});
+  } else {
+    result.next = concat({"medaug train --config ", shell_quoted(options.config)});
   }
   print_result(globals, result);
   return report.ok() ? 0 : exit_status(ErrorCode::kData);
