@@ -32,7 +32,7 @@ RunPaths run_of(const fs::path& folder) {
 }
 
 Checkpoint checked(const fs::path& folder) {
-  const Manifest manifest = verify_checkpoint(folder);
+  const StepManifest manifest = verify_checkpoint(folder);
   return {folder, manifest.step, manifest.serial};
 }
 
@@ -85,7 +85,7 @@ Checkpoint find_checkpoint(const fs::path& given) {
   if (!is_folder(path)) {
     throw Error(ErrorCode::kCheckpoint, shown(path), "does not exist");
   }
-  if (name.starts_with("step-") || is_file(path / Manifest::kName)) {
+  if (name.starts_with("step-") || is_file(path / StepManifest::kName)) {
     return checked(path);
   }
   return follow(run_of(path), "latest");

@@ -23,8 +23,8 @@ std::string shown(const fs::path& path) { return printable(path.string(), 1000);
   throw Error(ErrorCode::kCheckpoint, shown(path), message, hint);
 }
 
-Manifest from_json(const Json& json, const fs::path& path) {
-  Manifest manifest;
+StepManifest from_json(const Json& json, const fs::path& path) {
+  StepManifest manifest;
   manifest.step = json.at("step").get<std::int64_t>();
   manifest.serial = json.at("serial").get<std::int64_t>();
   for (const Json& file : json.at("files")) {
@@ -47,7 +47,7 @@ std::string checksum_of(Json json) {
 
 }  // namespace
 
-std::int64_t Manifest::total_bytes() const {
+std::int64_t StepManifest::total_bytes() const {
   std::int64_t total = 0;
   for (const auto& file : files) {
     total += file.bytes;
@@ -58,7 +58,7 @@ std::int64_t Manifest::total_bytes() const {
 std::vector<ManifestFile> hash_files(const fs::path& folder) {
   std::vector<ManifestFile> files;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_regular_file() && entry.path().filename() != Manifest::kName) {
+    if (entry.is_regular_file() && entry.path().filename() != StepManifest::kName) {
       files.push_back({entry.path().filename().string(),
                        static_cast<std::int64_t>(entry.file_size()), sha256_file(entry.path())});
     }
@@ -68,9 +68,9 @@ std::vector<ManifestFile> hash_files(const fs::path& folder) {
   return files;
 }
 
-std::string format_manifest(const Manifest& manifest) {
+std::string format_manifest(const StepManifest& manifest) {
   Json json;
-  json["schema"] = Manifest::kSchema;
+  json["schema"] = StepManifest::kSchema;
   json["step"] = manifest.step;
   json["serial"] = manifest.serial;
   json["files"] = Json::array();
@@ -81,12 +81,12 @@ std::string format_manifest(const Manifest& manifest) {
   return json.dump(2) + "\n";
 }
 
-Manifest read_manifest(const fs::path& folder) {
-  const fs::path path = folder / Manifest::kName;
+StepManifest read_manifest(const fs::path& folder) {
+  const fs::path path = folder / StepManifest::kName;
   const std::string text = read_file(path, kMaxManifestBytes, ErrorCode::kCheckpoint);
   const Json json = parse_json(text, shown(path), {.code = ErrorCode::kCheckpoint});
   try {
-    if (json.at("schema").get<int>() > Manifest::kSchema) {
+    if (json.at("schema").get<int>() > StepManifest::kSchema) {
       refuse(path, "was written by a newer medaug", "use that version or a later one");
     }
     if (json.at("checksum").get<std::string>() != checksum_of(json)) {
@@ -98,8 +98,8 @@ Manifest read_manifest(const fs::path& folder) {
   }
 }
 
-Manifest verify_checkpoint(const fs::path& folder) {
-  Manifest manifest = read_manifest(folder);
+StepManifest verify_checkpoint(const fs::path& folder) {
+  StepManifest manifest = read_manifest(folder);
   for (const auto& file : manifest.files) {
     const fs::path path = folder / file.name;
     std::error_code error;

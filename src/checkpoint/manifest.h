@@ -16,7 +16,7 @@ struct ManifestFile {
 
 /// What stands in the MANIFEST.json of a checkpoint folder. A folder without one is not a
 /// checkpoint.
-struct Manifest {
+struct StepManifest {
   static constexpr int kSchema = 1;
   static constexpr const char* kName = "MANIFEST.json";
 
@@ -32,14 +32,14 @@ struct Manifest {
 std::vector<ManifestFile> hash_files(const std::filesystem::path& folder);
 
 /// The manifest as JSON, with a checksum of itself.
-std::string format_manifest(const Manifest& manifest);
+std::string format_manifest(const StepManifest& manifest);
 
 /// The manifest alone; its checksum is checked, the files are not.
 /// @throws Error kCheckpoint naming the file; a newer schema asks for a newer program
-Manifest read_manifest(const std::filesystem::path& folder);
+StepManifest read_manifest(const std::filesystem::path& folder);
 
 /// The manifest, after every file was found to have its size and hash.
 /// @throws Error kCheckpoint naming the first file that is missing or damaged
-Manifest verify_checkpoint(const std::filesystem::path& folder);
+StepManifest verify_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace medaug

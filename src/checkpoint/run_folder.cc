@@ -133,7 +133,7 @@ void keep_last(const RunPaths& run, int count) {
 }
 
 Checkpoint verified(const fs::path& folder) {
-  const Manifest manifest = verify_checkpoint(folder);
+  const StepManifest manifest = verify_checkpoint(folder);
   if (step_name(manifest.step) != folder.filename().string()) {
     throw Error(ErrorCode::kCheckpoint, shown(folder),
                 "holds step " + std::to_string(manifest.step) + ": the folder was renamed");
@@ -186,14 +186,14 @@ Checkpoint save_step(const RunPaths& run, std::int64_t step,
 
   const fs::path folder = run.checkpoints / step_name(step);
   const fs::path temporary = run.checkpoints / temporary_name(step, "");
-  Manifest manifest;
+  StepManifest manifest;
   manifest.step = step;
   manifest.serial = before.empty() ? 1 : before.front().serial + 1;
   try {
     make_folders(temporary);
     write_files(temporary, files);
     manifest.files = hash_files(temporary);
-    write_file_atomically(temporary / Manifest::kName, format_manifest(manifest));
+    write_file_atomically(temporary / StepManifest::kName, format_manifest(manifest));
     crash_point("wrote the manifest");
     put_in_place(temporary, folder, step);
   } catch (...) {
@@ -222,7 +222,7 @@ std::vector<Checkpoint> list_checkpoints(const RunPaths& run) {
       continue;
     }
     try {
-      const Manifest manifest = read_manifest(entry);
+      const StepManifest manifest = read_manifest(entry);
       found.push_back({entry, manifest.step, manifest.serial});
     } catch (const Error& e) {
       log_warning(std::string("skipped: ") + e.what());

@@ -124,15 +124,15 @@ TEST_F(RunFolder, FindsEveryKindOfDamage) {
   EXPECT_THAT(damaged(kInferenceFile, "weights of"), HasSubstr("it has 10 bytes, not 12"));
   EXPECT_THAT(damaged(kInferenceFile, "weights of 3"),
               HasSubstr("model.safetensors: is damaged: its SHA-256 differs"));
-  EXPECT_THAT(damaged(Manifest::kName, ""), HasSubstr("MANIFEST.json"));
-  const std::string manifest = read(step(1) / Manifest::kName);
+  EXPECT_THAT(damaged(StepManifest::kName, ""), HasSubstr("MANIFEST.json"));
+  const std::string manifest = read(step(1) / StepManifest::kName);
   for (std::size_t i = 0; i < manifest.size(); i += 5) {
     std::string flipped = manifest;
     flipped[i] = static_cast<char>(flipped[i] ^ 1);
     if (flipped[i] == ' ' || flipped[i] == '\n' || manifest[i] == ' ' || manifest[i] == '\n') {
       continue;  // white space has no meaning
     }
-    ASSERT_NE(damaged(Manifest::kName, flipped), "") << i;
+    ASSERT_NE(damaged(StepManifest::kName, flipped), "") << i;
   }
   EXPECT_NO_THROW(verify_checkpoint(step(1)));
   fs::remove(step(1) / "training.safetensors");
@@ -147,7 +147,7 @@ TEST_F(RunFolder, AsksForANewerProgramWhenTheSchemaIsNewer) {
 
 TEST_F(RunFolder, RefusesManifestsThatLeaveTheirFolder) {
   save(1);
-  Manifest manifest = read_manifest(step(1));
+  StepManifest manifest = read_manifest(step(1));
   manifest.files[0].name = "../latest";
   write("run/checkpoints/step-0000001/MANIFEST.json", format_manifest(manifest));
   EXPECT_THAT(error_of([&] { verify_checkpoint(step(1)); }), HasSubstr("outside its folder"));
