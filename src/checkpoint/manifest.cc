@@ -81,7 +81,7 @@ std::string format_manifest(const StepManifest& manifest) {
   return json.dump(2) + "\n";
 }
 
-StepManifest read_manifest(const fs::path& folder) {
+StepManifest read_step_manifest(const fs::path& folder) {
   const fs::path path = folder / StepManifest::kName;
   const std::string text = read_file(path, kMaxManifestBytes, ErrorCode::kCheckpoint);
   const Json json = parse_json(text, shown(path), {.code = ErrorCode::kCheckpoint});
@@ -99,7 +99,7 @@ StepManifest read_manifest(const fs::path& folder) {
 }
 
 StepManifest verify_checkpoint(const fs::path& folder) {
-  StepManifest manifest = read_manifest(folder);
+  StepManifest manifest = read_step_manifest(folder);
   for (const auto& file : manifest.files) {
     const fs::path path = folder / file.name;
     std::error_code error;

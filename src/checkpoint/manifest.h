@@ -36,7 +36,7 @@ std::string format_manifest(const StepManifest& manifest);
 
 /// The manifest alone; its checksum is checked, the files are not.
 /// @throws Error kCheckpoint naming the file; a newer schema asks for a newer program
-StepManifest read_manifest(const std::filesystem::path& folder);
+StepManifest read_step_manifest(const std::filesystem::path& folder);
 
 /// The manifest, after every file was found to have its size and hash.
 /// @throws Error kCheckpoint naming the first file that is missing or damaged

@@ -180,7 +180,7 @@ Checkpoint save_step(const RunPaths& run, std::int64_t step,
   const auto before = list_checkpoints(run);
   std::int64_t expected = options.expected_bytes;
   if (expected == 0 && !before.empty()) {
-    expected = read_manifest(before.front().folder).total_bytes();
+    expected = read_step_manifest(before.front().folder).total_bytes();
   }
   check_space(run.checkpoints, expected);
 
@@ -222,7 +222,7 @@ std::vector<Checkpoint> list_checkpoints(const RunPaths& run) {
       continue;
     }
     try {
-      const StepManifest manifest = read_manifest(entry);
+      const StepManifest manifest = read_step_manifest(entry);
       found.push_back({entry, manifest.step, manifest.serial});
     } catch (const Error& e) {
       log_warning(std::string("skipped: ") + e.what());

@@ -147,7 +147,7 @@ TEST_F(RunFolder, AsksForANewerProgramWhenTheSchemaIsNewer) {
 
 TEST_F(RunFolder, RefusesManifestsThatLeaveTheirFolder) {
   save(1);
-  StepManifest manifest = read_manifest(step(1));
+  StepManifest manifest = read_step_manifest(step(1));
   manifest.files[0].name = "../latest";
   write("run/checkpoints/step-0000001/MANIFEST.json", format_manifest(manifest));
   EXPECT_THAT(error_of([&] { verify_checkpoint(step(1)); }), HasSubstr("outside its folder"));
