@@ -51,7 +51,7 @@ struct LoaderOptions {
   std::int64_t batch_size = 32;
   int num_workers = 1;  ///< 0 = in the caller's thread
   std::uint64_t seed = 0;
-  AugmentOptions augment;
+  AugmentOptions augment = {};
 };
 
 /// Endless shuffled batches, prefetched by worker threads. Sample number n since the start (`draw`)

@@ -14,7 +14,8 @@
 namespace medaug {
 
 struct ManifestOptions {
-  std::filesystem::path root;   ///< relative paths start here; empty = decided by the first records
+  std::filesystem::path root =
+      {};                       ///< relative paths start here; empty = decided by the first records
   bool allow_outside = false;   ///< paths may leave the root (absolute, `..`, links)
   std::int64_t num_labels = 0;  ///< labels are 0 .. num_labels - 1; 0 = any that is not negative
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -175,5 +176,14 @@ inline std::vector<TiffEntry> tiff_grey(int width, int height, int bits, int for
   return {{256, 3, width}, {257, 3, height}, {258, 3, bits},   {259, 3, 1},
           {262, 3, 1},     {277, 3, 1},      {278, 3, height}, {339, 3, format}};
 }
+
+/// The text with one byte replaced.
+inline std::string changed(std::string text, std::size_t at, char value) {
+  text[at] = value;
+  return text;
+}
+
+/// The first bytes of a DICOM file.
+inline std::string dicom() { return std::string(128, '\0') + "DICM" + std::string(40, '\2'); }
 
 }  // namespace medaug::testing
