@@ -86,6 +86,7 @@ std::unique_ptr<CLI::App> make_app(Globals& globals) {
   app->fallthrough();
   add_global_options(*app, globals);
   add_check(*app, globals);
+  add_train(*app, globals);
   add_phantom(*app, globals);
   add_rollback(*app, globals);
   add_help(*app, globals);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "checkpoint/safetensors.h"
+#include "training/options.h"
 
 namespace medaug {
 
@@ -73,8 +74,6 @@ class AdamW {
 
 /// Factor that brings a gradient norm to at most `max_norm`: min(1, max / (norm + 1e-6)), as torch's clip_grad_norm_.
 double clip_scale(double norm, double max_norm);
-
-enum class Schedule { kCosine, kConstant };
 
 /// Share of the peak learning rate. @param progress  share of the budget used after the warm-up, in [0, 1]
 /// cosine: floor + (1 - floor) (1 + cos(pi progress)) / 2; held at its end, it never rises again

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "data/loader.h"
+#include "models/generator.h"
+#include "training/run_config.h"
+
+namespace medaug {
+
+struct RunData {
+  std::shared_ptr<const Dataset> train;
+  std::shared_ptr<const Dataset> val;  ///< null when nothing is held out
+  PreprocessOptions preprocess;        ///< channels and bit depth settled
+};
+
+/// Reads and caches the manifests of a config. Without data.val_data, data.val_fraction of the groups (patients; a
+/// record without group is its own) are held out, chosen by the seed.
+/// @throws Error kData
+RunData load_run_data(const RunConfig& config);
+
+/// Splits by group. @param fraction  of the groups that go to the second manifest
+std::pair<Manifest, Manifest> split_by_group(const Manifest& all, double fraction, std::uint64_t seed);
+
+/// Sizes of the model that follow from the data, the text encoder and the tokenizer.
+GeneratorOptions model_options(const RunConfig& config, const PreprocessOptions& preprocess, std::int64_t vocabulary);
+
+}  // namespace medaug

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/files.h"
+#include "checkpoint/run_folder.h"
+#include "checkpoint/safetensors.h"
+#include "data/loader.h"
+#include "training/model_file.h"
+#include "training/run_config.h"
+#include "training/run_state.h"
+
+namespace medaug {
+
+/// What must be the same for a run to go on: model, text encoder, preprocessing, flow, seed, batch and the data itself.
+Json run_identity(const RunConfig& config, const Dataset& data);
+
+struct StoredStep {
+  RunState state;
+  SafetensorsFile tensors;
+  std::string tokenizer;
+};
+
+/// The run folder as the trainer sees it: locked while the object lives.
+class RunStore {
+ public:
+  /// @throws Error kResource when another trainer holds the folder
+  RunStore(const std::filesystem::path& folder, std::int64_t keep_last);
+
+  /// @throws Error kConfig when the folder has checkpoints already (resume was not asked for)
+  void require_new() const;
+  /// The newest checkpoint that verifies. @throws Error kCheckpoint when there is none, or when it belongs to another
+  /// model or other data (naming what differs)
+  StoredStep newest(const Json& identity) const;
+  bool has_checkpoint() const;
+  /// Writes config.yaml; later saves carry the identity.
+  void begin(const Json& identity, const std::string& config_yaml);
+  /// @return false (with a warning) when the disk is full; @throws Error kResource after five failures in a row
+  bool save(const RunState& state, const NamedTensors& tensors, const ModelInfo& model, const NamedTensors& weights);
+  /// Makes a saved step the best one.
+  void set_best(std::int64_t step);
+
+  std::filesystem::path best_model() const { return paths_.checkpoints / kBestFile; }
+  std::filesystem::path step_folder(std::int64_t step) const { return paths_.checkpoints / step_name(step); }
+  const RunPaths& paths() const { return paths_; }
+
+ private:
+  RunPaths paths_;
+  FolderLock lock_;
+  int keep_last_;
+  int failures_ = 0;
+  Json identity_;
+};
+
+}  // namespace medaug

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#include "training/sample_grid.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "image/overlay.h"
+#include "training/validation.h"
+
+namespace medaug {
+namespace {
+
+constexpr std::int64_t kColumns = 8;
+
+// Spread over the set: neighbouring records are often of one patient.
+std::vector<std::int64_t> chosen(const Dataset& data, std::int64_t count) {
+  const auto n = std::min(count, data.size());
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = 0; i < n; ++i) {
+    indices.push_back(i * data.size() / n);
+  }
+  return indices;
+}
+
+}  // namespace
+
+void write_sample_grid(const std::filesystem::path& path, const Generator& model, const Dataset& data,
+                       CaptionEncoder& captions, const SamplingSettings& settings, std::int64_t count,
+                       const std::string& title) {
+  const auto indices = chosen(data, count);
+  const auto batch = batch_of(data, indices);
+  const auto device = model.parameters().front().device();
+  SamplingRequest request;
+  request.conditions = conditions_of(batch, captions, device);
+  request.no_text = request.conditions;
+  captions.encode(std::vector<std::string>(indices.size()), request.no_text);
+  request.no_text.tokens = request.no_text.tokens.to(device);
+  request.no_text.token_mask = request.no_text.token_mask.to(device);
+  request.seeds = indices;
+  request.height = batch.images.size(2);
+  request.width = batch.images.size(3);
+  const auto made = sample_images(model, request, settings).to(at::kCPU);
+  std::vector<SheetCell> cells;
+  const auto n = static_cast<std::int64_t>(indices.size());
+  for (std::int64_t begin = 0; begin < n; begin += kColumns) {
+    const auto end = std::min(n, begin + kColumns);
+    for (auto i = begin; i < end; ++i) {
+      cells.push_back({overlay_mask(from_unit_range(batch.images[i], 8), batch.masks[i]), "real"});
+    }
+    for (auto i = begin; i < end; ++i) {
+      cells.push_back({from_unit_range(made[i], 8), "made"});
+    }
+  }
+  write_png(path, contact_sheet(cells, {.columns = std::min(n, kColumns), .cell_size = 128, .title = title}));
+}
+
+}  // namespace medaug

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+
+#include "flow/guidance.h"
+#include "flow/sampler.h"
+#include "models/generator.h"
+
+namespace medaug {
+
+struct SamplingRequest {
+  Conditions conditions = {};   ///< N images
+  Conditions no_text = {};      ///< the same with empty captions (or the negative caption)
+  std::span<const std::int64_t> seeds;  ///< N: an image's noise depends on its seed alone
+  std::int64_t height = 64;
+  std::int64_t width = 64;
+};
+
+struct SamplingSettings {
+  FlowOptions flow = {};
+  SamplerOptions sampler = {};
+  GuidanceOptions guidance = {};
+  NextDiTCall call = {};
+};
+
+/// Images (N, C, H, W) float32 in [-1, 1] (clamped) from noise; captions are encoded once. Runs without gradients.
+/// @param on_step  may cancel: the state so far is then returned
+at::Tensor sample_images(const Generator& model, const SamplingRequest& request, const SamplingSettings& settings,
+                         const StepCallback& on_step = {});
+
+}  // namespace medaug

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "training/validation.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace medaug {
+namespace {
+
+// Sample i of n stands at its own quantile; the order is mixed so that no bin holds only the first records.
+std::vector<double> spread_times(std::int64_t n, const FlowOptions& flow) {
+  constexpr int kDraws = 8;  // the middle one of several draws at a quantile would need an inverse CDF; sorting does too
+  std::vector<double> times;
+  RandomStream stream(1, Purpose::kValidation);
+  for (std::int64_t i = 0; i < n * kDraws; ++i) {
+    times.push_back(draw_time(flow, stream));
+  }
+  std::sort(times.begin(), times.end());
+  std::vector<double> spread;
+  const auto order = permutation(n, RandomStream(2, Purpose::kValidation));
+  for (const auto place : order) {
+    spread.push_back(times[static_cast<std::size_t>(place * kDraws + kDraws / 2)]);
+  }
+  return spread;
+}
+
+}  // namespace
+
+Batch batch_of(const Dataset& data, const std::vector<std::int64_t>& indices) {
+  Batch batch;
+  std::vector<at::Tensor> images, masks;
+  std::vector<float> present;
+  for (const auto index : indices) {
+    images.push_back(data.image(index));
+    masks.push_back(data.mask(index));
+    present.push_back(data.has_mask(index) ? 1.0F : 0.0F);
+    batch.captions.push_back(data.record(index).caption);
+  }
+  batch.images = at::stack(images);
+  batch.masks = at::stack(masks);
+  batch.mask_present = at::tensor(present);
+  batch.augment = at::zeros({batch.images.size(0), kAugmentFeatures});
+  batch.indices = indices;
+  batch.draws = indices;
+  return batch;
+}
+
+ValidationResult validate_model(const Generator& model, const Dataset& data, CaptionEncoder& captions,
+                                const FlowOptions& flow, std::int64_t batch_size, std::int64_t most_samples) {
+  const at::NoGradGuard no_grad;
+  const auto device = model.parameters().front().device();
+  const auto n = std::min(data.size(), most_samples);
+  const auto times = spread_times(n, flow);
+  ValidationResult result;
+  std::array<double, 5> sums{};
+  std::array<std::int64_t, 5> counts{};
+  double total = 0.0;
+  for (std::int64_t begin = 0; begin < n; begin += batch_size) {
+    std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(batch_size, n - begin)));
+    std::iota(indices.begin(), indices.end(), begin);
+    const auto samples = batch_of(data, indices);
+    FlowBatch batch{samples.images.to(device), conditions_of(samples, captions, device), indices};
+    FlowDraws draws;
+    draws.noise = draw_noise(samples.images.sizes(), indices, 3, Purpose::kValidation);
+    draws.time = at::empty({samples.images.size(0)}, at::TensorOptions().dtype(at::kFloat));
+    std::copy_n(times.begin() + begin, indices.size(), draws.time.mutable_data_ptr<float>());
+    const auto losses = flow_loss(model, batch, draws, flow).to(at::kCPU, at::kDouble);
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      const double loss = losses[static_cast<std::int64_t>(i)].item<double>();
+      const auto bin = static_cast<std::size_t>(std::clamp(times[static_cast<std::size_t>(begin) + i] * 5.0, 0.0, 4.0));
+      sums[bin] += loss;
+      ++counts[bin];
+      total += loss;
+    }
+  }
+  result.loss = total / static_cast<double>(n);
+  for (std::size_t k = 0; k < sums.size(); ++k) {
+    result.by_time[k] = counts[k] > 0 ? sums[k] / static_cast<double>(counts[k]) : std::nan("");
+  }
+  return result;
+}
+
+}  // namespace medaug
