@@ -50,7 +50,7 @@ TEST_P(Damage, IsReadOrRefusedButNeverWorse) {
   const std::string good = testing::encoded(GetParam(), 23, 17, 3);
   RandomStream stream(11, Purpose::kPhantom);
   int refused = 0;
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < 120; ++i) {
     std::string bad = damaged(good, stream);
     if (GetParam() == ".png" && i % 2 == 0) {
       bad = with_right_checksums(bad);
@@ -67,7 +67,7 @@ TEST_P(Damage, IsReadOrRefusedButNeverWorse) {
       }
     }
   }
-  EXPECT_GT(refused, 100);
+  EXPECT_GT(refused, 30);
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, Damage, ::testing::Values(".png", ".jpg", ".tif", ".bmp"));
