@@ -5,6 +5,10 @@ include_guard(GLOBAL)
 
 add_library(medaug_warnings INTERFACE)
 target_compile_options(medaug_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 warns wrongly about "literal" + std::string at -O3 (GCC bug 105651).
+  target_compile_options(medaug_warnings INTERFACE -Wno-restrict)
+endif()
 if(MEDAUG_WERROR)
   target_compile_options(medaug_warnings INTERFACE -Werror)
 endif()

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 TORCH_VERSION=2.13.0
 COMMANDS=(cmake:cmake ninja:ninja-build g++:g++ pkg-config:pkg-config python3:python3 ccache:ccache)
 PACKAGES=(libopencv-imgcodecs-dev libopencv-imgproc-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libgtest-dev
-  libgmock-dev libbenchmark-dev libsentencepiece-dev libpng-dev)
+  libgmock-dev libbenchmark-dev libsentencepiece-dev libpng-dev libjpeg-dev)
 
 say() { echo "set-up: $*"; }
 die() {
@@ -94,10 +94,6 @@ install_torch() {
   if ! grep -qiE '"(nvidia|cuda)-' <<<"$report"; then
     say "installing LibTorch $TORCH_VERSION, 200 MB, into .venv"
     pip_torch --no-deps || die "${no_torch[@]}"
-  elif ! command -v nvidia-smi >/dev/null &&
-    say "installing LibTorch $TORCH_VERSION for the CPU, 200 MB, into .venv" &&
-    pip_torch --no-deps --retries 1 --timeout 15 --index-url https://download.pytorch.org/whl/cpu; then
-    return
   else
     say "installing LibTorch $TORCH_VERSION with CUDA, several GB, into .venv"
     pip_torch || die "${no_torch[@]}"

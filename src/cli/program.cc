@@ -87,7 +87,10 @@ std::unique_ptr<CLI::App> make_app(Globals& globals) {
   add_global_options(*app, globals);
   add_check(*app, globals);
   add_train(*app, globals);
+  add_generate(*app, globals);
+  add_augment(*app, globals);
   add_phantom(*app, globals);
+  add_smoke_test(*app, globals);
   add_rollback(*app, globals);
   add_help(*app, globals);
   add_completion(*app, globals);

@@ -11,11 +11,14 @@ namespace medaug::cli {
 // callback that sets `globals.action`; nothing else happens while the command line is parsed. To
 // add a verb, write such a file, declare the function here and call it in program.cc.
 
+void add_augment(CLI::App& app, Globals& globals);
 void add_check(CLI::App& app, Globals& globals);
 void add_completion(CLI::App& app, Globals& globals);
+void add_generate(CLI::App& app, Globals& globals);
 void add_help(CLI::App& app, Globals& globals);
 void add_phantom(CLI::App& app, Globals& globals);
 void add_rollback(CLI::App& app, Globals& globals);
+void add_smoke_test(CLI::App& app, Globals& globals);
 void add_train(CLI::App& app, Globals& globals);
 
 // The topics of `check`.

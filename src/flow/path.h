@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "base/fields.h"
 #include "base/random.h"
@@ -15,11 +16,17 @@
 
 namespace medaug {
 
-enum class Prediction { kVelocity, kImage };
+/// What the network returns. Preconditioned (Karras et al., arXiv 2206.00364, section 5, carried
+/// over to the straight path): the network sees z without the mean image and at unit variance, and
+/// returns the unit-variance rest of x-hat that a linear guess from z leaves open. Near t = 1 it
+/// need not copy z, so it learns faster than with kImage.
+enum class Prediction { kVelocity, kImage, kPreconditioned };
 template <>
 struct EnumNames<Prediction> {
   static constexpr std::pair<Prediction, std::string_view> kNames[] = {
-      {Prediction::kVelocity, "velocity"}, {Prediction::kImage, "image"}};
+      {Prediction::kVelocity, "velocity"},
+      {Prediction::kImage, "image"},
+      {Prediction::kPreconditioned, "preconditioned"}};
 };
 
 enum class TimeDistribution { kUniform, kLogitNormal };
@@ -30,7 +37,10 @@ struct EnumNames<TimeDistribution> {
 };
 
 struct FlowOptions {
-  Prediction prediction = Prediction::kImage;
+  Prediction prediction = Prediction::kPreconditioned;
+  std::vector<double>
+      data_mean;             ///< per channel, of the training images; empty = 0. Set by the trainer
+  double data_std = 0.5;     ///< about that mean. Set by the trainer
   double noise_scale = 1.0;  ///< s; JiT uses resolution / 256 above 256
   double clip = 0.05;        ///< lower bound of 1 - t where it divides
   TimeDistribution time = TimeDistribution::kLogitNormal;
@@ -42,6 +52,13 @@ struct FlowOptions {
 template <class Visitor>
 void describe(Visitor& visit, FlowOptions& o) {
   visit(Field{.name = "prediction", .help = "what the network returns"}, o.prediction);
+  visit(Field{.name = "data_mean", .help = "mean of the images per channel; set from the data"},
+        o.data_mean);
+  visit(Field{.name = "data_std",
+              .help = "deviation from it; set from the data",
+              .min = 1e-3,
+              .max = 10},
+        o.data_std);
   visit(Field{.name = "noise_scale",
               .help = "standard deviation of the noise",
               .min = 0.01,
@@ -65,6 +82,13 @@ void describe(Visitor& visit, FlowOptions& o) {
 /// One training time in (0, 1). At a noise scale s the logit mean that keeps the signal-to-noise
 /// ratio is mean + ln s.
 double draw_time(const FlowOptions& options, RandomStream& stream);
+
+/// The quantile u in (0, 1) of the training times: evenly spread u give evenly spread times.
+double time_quantile(const FlowOptions& options, double u);
+
+/// What the network is given for z: z itself, or (z - t mean) / sqrt(t^2 std^2 + s^2 (1 - t)^2)
+/// when preconditioned.
+at::Tensor network_input(const at::Tensor& z, const at::Tensor& time, const FlowOptions& options);
 
 /// z_t. @param image, noise (N, ...) float32  @param time (N) float32
 at::Tensor interpolate(const at::Tensor& image, const at::Tensor& noise, const at::Tensor& time,

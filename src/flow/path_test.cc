@@ -24,8 +24,8 @@ at::Tensor column(std::vector<double> values) {
 }
 at::Tensor times(std::vector<double> values) { return at::tensor(values, at::kFloat); }
 
-const FlowOptions kVelocityFlow{.prediction = Prediction::kVelocity, .noise_scale = 2.0};
-const FlowOptions kImageFlow{.prediction = Prediction::kImage, .noise_scale = 2.0};
+const FlowOptions kVelocityFlow{.prediction = Prediction::kVelocity, .data_mean = {}, .noise_scale = 2.0};
+const FlowOptions kImageFlow{.prediction = Prediction::kImage, .data_mean = {}, .noise_scale = 2.0};
 
 TEST(Path, InterpolatesBetweenScaledNoiseAndImage) {
   const auto z =
@@ -83,7 +83,7 @@ TEST(VelocityLoss, IsDifferentiableAndFloat32ForBfloat16Predictions) {
 }
 
 TEST(DrawTime, StaysInsideTheOpenUnitInterval) {
-  const FlowOptions extreme{.time_mean = 10.0, .time_std = 10.0};
+  const FlowOptions extreme{.data_mean = {}, .time_mean = 10.0, .time_std = 10.0};
   for (std::uint64_t i = 0; i < 2000; ++i) {
     RandomStream stream(1, Purpose::kTime, 0, i);
     const double t = draw_time(extreme, stream);
@@ -94,7 +94,7 @@ TEST(DrawTime, StaysInsideTheOpenUnitInterval) {
 
 // Median and quartile of the logit give back mean and standard deviation.
 TEST(DrawTime, LogitHasTheMeanAndDeviationAskedFor) {
-  const FlowOptions options{.time_mean = -0.8, .time_std = 0.8, .time_uniform_share = 0.0};
+  const FlowOptions options{.data_mean = {}, .time_mean = -0.8, .time_std = 0.8, .time_uniform_share = 0.0};
   std::vector<double> logits;
   for (std::uint64_t i = 0; i < 20000; ++i) {
     RandomStream stream(5, Purpose::kTime, 0, i);
@@ -107,7 +107,7 @@ TEST(DrawTime, LogitHasTheMeanAndDeviationAskedFor) {
 }
 
 TEST(DrawTime, UniformShareFillsTheEnds) {
-  const FlowOptions narrow{.time_std = 0.01, .time_uniform_share = 0.5};
+  const FlowOptions narrow{.data_mean = {}, .time_std = 0.01, .time_uniform_share = 0.5};
   int outside = 0;
   for (std::uint64_t i = 0; i < 10000; ++i) {
     RandomStream stream(5, Purpose::kTime, 1, i);

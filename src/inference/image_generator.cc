@@ -13,19 +13,24 @@
 namespace medaug {
 namespace {
 
-void check_mask(const at::Tensor& mask, std::int64_t classes, std::int64_t height, std::int64_t width) {
+void check_mask(const at::Tensor& mask, std::int64_t classes, std::int64_t height,
+                std::int64_t width) {
   if (!mask.defined()) {
     return;
   }
   if (classes == 0) {
-    throw Error(ErrorCode::kInvalidArgument, "mask", "this model was trained without masks", "leave the mask out");
+    throw Error(ErrorCode::kInvalidArgument, "mask", "this model was trained without masks",
+                "leave the mask out");
   }
-  if (mask.dim() != 3 || mask.size(0) != classes || mask.size(1) != height || mask.size(2) != width) {
+  if (mask.dim() != 3 || mask.size(0) != classes || mask.size(1) != height ||
+      mask.size(2) != width) {
     const auto shape = [](std::int64_t k, std::int64_t h, std::int64_t w) {
       return std::to_string(k) + " x " + std::to_string(h) + " x " + std::to_string(w);
     };
-    const auto found = mask.dim() == 3 ? shape(mask.size(0), mask.size(1), mask.size(2)) : std::to_string(mask.dim()) + "-dimensional";
-    throw Error(ErrorCode::kInvalidArgument, "mask", "it is " + found + ", the model wants " + shape(classes, height, width),
+    const auto found = mask.dim() == 3 ? shape(mask.size(0), mask.size(1), mask.size(2))
+                                       : std::to_string(mask.dim()) + "-dimensional";
+    throw Error(ErrorCode::kInvalidArgument, "mask",
+                "it is " + found + ", the model wants " + shape(classes, height, width),
                 "classes, height and width must be those of the image to make");
   }
 }
@@ -44,8 +49,9 @@ GenerateSettings ImageGenerator::defaults() const {
   return settings;
 }
 
-SamplingRequest ImageGenerator::sampling_request(const GenerateRequest* first, std::size_t count, std::int64_t height,
-                                                 std::int64_t width, const std::string& negative) {
+SamplingRequest ImageGenerator::sampling_request(const GenerateRequest* first, std::size_t count,
+                                                 std::int64_t height, std::int64_t width,
+                                                 const std::string& negative) {
   const auto classes = loaded_.info.generator.dit.mask_classes;
   std::vector<std::string> captions;
   std::vector<at::Tensor> masks;
@@ -55,15 +61,16 @@ SamplingRequest ImageGenerator::sampling_request(const GenerateRequest* first, s
     const auto& one = first[i];
     check_mask(one.mask, classes, height, width);
     captions.push_back(one.caption);
-    masks.push_back(one.mask.defined() ? one.mask.to(at::kFloat) : at::zeros({classes, height, width}));
+    masks.push_back(one.mask.defined() ? one.mask.to(at::kFloat)
+                                       : at::zeros({classes, height, width}));
     present.push_back(one.mask.defined() ? 1.0F : 0.0F);
     seeds_.push_back(one.seed);
   }
   SamplingRequest request;
   captions_.encode(captions, request.conditions);
   captions_.encode(std::vector<std::string>(count, negative), request.no_text);
-  for (auto* tensor : {&request.conditions.tokens, &request.conditions.token_mask, &request.no_text.tokens,
-                       &request.no_text.token_mask}) {
+  for (auto* tensor : {&request.conditions.tokens, &request.conditions.token_mask,
+                       &request.no_text.tokens, &request.no_text.token_mask}) {
     *tensor = tensor->to(options_.device);
   }
   if (classes > 0) {
@@ -77,7 +84,8 @@ SamplingRequest ImageGenerator::sampling_request(const GenerateRequest* first, s
 }
 
 std::vector<at::Tensor> ImageGenerator::generate(const std::vector<GenerateRequest>& requests,
-                                                 const GenerateSettings& settings, const StepCallback& on_step) {
+                                                 const GenerateSettings& settings,
+                                                 const StepCallback& on_step) {
   const auto& preprocess = loaded_.info.preprocess;
   const auto height = settings.image_size > 0 ? settings.image_size : preprocess.height();
   const auto width = settings.image_width > 0  ? settings.image_width
@@ -93,7 +101,8 @@ std::vector<at::Tensor> ImageGenerator::generate(const std::vector<GenerateReque
   const auto lanes = static_cast<std::size_t>(options_.lanes);
   for (std::size_t begin = 0; begin < requests.size(); begin += lanes) {
     const auto count = std::min(lanes, requests.size() - begin);
-    const auto request = sampling_request(requests.data() + begin, count, height, width, settings.negative_caption);
+    const auto request =
+        sampling_request(requests.data() + begin, count, height, width, settings.negative_caption);
     const auto made = sample_images(*loaded_.model, request, sampling, on_step).to(at::kCPU);
     for (const auto& image : made.unbind(0)) {
       images.push_back(image);
@@ -102,7 +111,8 @@ std::vector<at::Tensor> ImageGenerator::generate(const std::vector<GenerateReque
   return images;
 }
 
-Image ImageGenerator::generate_image(const GenerateRequest& request, const GenerateSettings& settings) {
+Image ImageGenerator::generate_image(const GenerateRequest& request,
+                                     const GenerateSettings& settings) {
   return from_unit_range(generate({request}, settings).front(), bit_depth());
 }
 

@@ -18,21 +18,21 @@ namespace medaug {
 /// One image to make. Names as in the original's Python class.
 struct GenerateRequest {
   std::string caption;
-  at::Tensor mask = {};      ///< (K, H, W) in [0, 1] at the image's size, or undefined = no mask
-  std::int64_t seed = 42;    ///< its noise depends on nothing else
+  at::Tensor mask = {};    ///< (K, H, W) in [0, 1] at the image's size, or undefined = no mask
+  std::int64_t seed = 42;  ///< its noise depends on nothing else
 };
 
 /// What all images of one call share; empty = what the checkpoint was saved with.
 struct GenerateSettings {
-  std::int64_t image_size = 0;                    ///< height; 0 = as trained
-  std::int64_t image_width = 0;                   ///< 0 = square, or as trained when image_size is 0
-  std::string negative_caption;                   ///< what text guidance leads away from
+  std::int64_t image_size = 0;   ///< height; 0 = as trained
+  std::int64_t image_width = 0;  ///< 0 = square, or as trained when image_size is 0
+  std::string negative_caption;  ///< what text guidance leads away from
   SamplerOptions sampler;
   GuidanceOptions guidance;
 };
 
-/// Makes images from a checkpoint. The same request and settings give the same bytes alone or in any company (same
-/// device and precision). Thread-compatible: one call at a time.
+/// Makes images from a checkpoint. The same request and settings give the same bytes alone or in
+/// any company (same device and precision). Thread-compatible: one call at a time.
 class ImageGenerator {
  public:
   struct Options {
@@ -43,12 +43,15 @@ class ImageGenerator {
 
   /// @param checkpoint  run folder, step folder or model file. @throws Error kCheckpoint
   ImageGenerator(const std::filesystem::path& checkpoint, const Options& options);
-  explicit ImageGenerator(const std::filesystem::path& checkpoint) : ImageGenerator(checkpoint, Options()) {}
+  explicit ImageGenerator(const std::filesystem::path& checkpoint)
+      : ImageGenerator(checkpoint, Options()) {}
 
   /// (C, H, W) float32 in [-1, 1] for each request.
   /// @param on_step  step number, steps, state of the present batch; false cancels
-  /// @throws Error kInvalidArgument for a size that does not divide into patches or masks of another size or K
-  std::vector<at::Tensor> generate(const std::vector<GenerateRequest>& requests, const GenerateSettings& settings,
+  /// @throws Error kInvalidArgument for a size that does not divide into patches or masks of
+  /// another size or K
+  std::vector<at::Tensor> generate(const std::vector<GenerateRequest>& requests,
+                                   const GenerateSettings& settings,
                                    const StepCallback& on_step = {});
   /// One image at the depth of the training images.
   Image generate_image(const GenerateRequest& request, const GenerateSettings& settings);
@@ -61,8 +64,9 @@ class ImageGenerator {
   int bit_depth() const { return loaded_.info.preprocess.bit_depth == 16 ? 16 : 8; }
 
  private:
-  SamplingRequest sampling_request(const GenerateRequest* first, std::size_t count, std::int64_t height,
-                                   std::int64_t width, const std::string& negative);
+  SamplingRequest sampling_request(const GenerateRequest* first, std::size_t count,
+                                   std::int64_t height, std::int64_t width,
+                                   const std::string& negative);
 
   Options options_;
   LoadedModel loaded_;

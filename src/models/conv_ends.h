@@ -9,7 +9,8 @@
 
 namespace medaug {
 
-/// norm, SiLU, 3 x 3, norm, SiLU, 3 x 3, and the sum with what came in; the first norm is scaled by the condition.
+/// norm, SiLU, 3 x 3, norm, SiLU, 3 x 3, and the sum with what came in; the first norm is scaled by
+/// the condition.
 class ConvBlock : public torch::nn::Module {
  public:
   ConvBlock(std::int64_t channels, std::int64_t condition_dim, double eps, nn::Initializer& init);
@@ -22,16 +23,19 @@ class ConvBlock : public torch::nn::Module {
   std::shared_ptr<nn::Conv3x3> conv1_, conv2_;
 };
 
-/// Convolutional ends around the transformer, with skips (as in U-ViT and simple diffusion, arXiv 2301.11093): each level
-/// halves the side, the last one is cut into tokens. They leave no seams between patches.
+/// Convolutional ends around the transformer, with skips (as in U-ViT and simple diffusion, arXiv
+/// 2301.11093): each level halves the side, the last one is cut into tokens. They leave no seams
+/// between patches.
 class ConvEnds : public torch::nn::Module {
  public:
   ConvEnds(const NextDiTOptions& options, nn::Initializer& init);
 
-  /// @param x (N, C, H, W)  @param mask (N, K + 1, H, W) or undefined  @param skips  filled, full resolution first
+  /// @param x (N, C, H, W)  @param mask (N, K + 1, H, W) or undefined  @param skips  filled, full
+  /// resolution first
   at::Tensor encode(const at::Tensor& x, const at::Tensor& mask, const at::Tensor& condition,
                     std::vector<at::Tensor>& skips) const;  // (N, T, token_width)
-  at::Tensor decode(const at::Tensor& tokens, const std::vector<at::Tensor>& skips, const at::Tensor& condition) const;
+  at::Tensor decode(const at::Tensor& tokens, const std::vector<at::Tensor>& skips,
+                    const at::Tensor& condition) const;
 
   std::int64_t token_width() const;  ///< features of one token on both sides of the transformer
 

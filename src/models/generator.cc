@@ -3,8 +3,10 @@
 
 namespace medaug {
 
-Generator::Generator(const GeneratorOptions& options, std::uint64_t seed, at::Device device) : options_(options) {
-  text_ = register_module("text", std::make_shared<TextEncoder>(options.text, options.vocabulary, seed + 1, device));
+Generator::Generator(const GeneratorOptions& options, std::uint64_t seed, at::Device device)
+    : options_(options) {
+  text_ = register_module(
+      "text", std::make_shared<TextEncoder>(options.text, options.vocabulary, seed + 1, device));
   dit_ = register_module("dit", std::make_shared<NextDiT>(options.dit, seed, device));
 }
 
@@ -12,8 +14,9 @@ at::Tensor Generator::encode_text(const Conditions& conditions) const {
   return text_->forward(conditions.tokens, conditions.token_mask);
 }
 
-at::Tensor Generator::predict(const at::Tensor& z, const at::Tensor& time, const at::Tensor& caption,
-                              const Conditions& conditions, const NextDiTCall& call) const {
+at::Tensor Generator::predict(const at::Tensor& z, const at::Tensor& time,
+                              const at::Tensor& caption, const Conditions& conditions,
+                              const NextDiTCall& call) const {
   NextDiTInput in;
   in.x = z;
   in.time = time;

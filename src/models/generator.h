@@ -26,7 +26,8 @@ struct GeneratorOptions {
 /// The text encoder and the image model, trained as one.
 class Generator : public torch::nn::Module {
  public:
-  explicit Generator(const GeneratorOptions& options, std::uint64_t seed = 0, at::Device device = at::kCPU);
+  explicit Generator(const GeneratorOptions& options, std::uint64_t seed = 0,
+                     at::Device device = at::kCPU);
 
   /// Caption features, once per caption. (N, L, Dc)
   at::Tensor encode_text(const Conditions& conditions) const;

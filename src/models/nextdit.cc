@@ -10,6 +10,7 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -28,7 +29,18 @@ constexpr double kLayerNormEps = 1e-5;
 constexpr double kFinalNormEps = 1e-6;
 
 std::int64_t key_heads(const NextDiTOptions& o) { return o.kv_heads > 0 ? o.kv_heads : o.heads; }
-std::int64_t mask_width(const NextDiTOptions& o) { return o.patch_size * o.patch_size * (o.mask_classes + 1); }
+std::int64_t mask_width(const NextDiTOptions& o) {
+  return o.patch_size * o.patch_size * (o.mask_classes + 1);
+}
+
+// Gates are the second and fourth of the four parts.
+void open_gates(const Tensor& offset, const NextDiTOptions& o) {
+  if (o.gate_init != 0.0 && !offset.is_meta()) {
+    const at::NoGradGuard no_grad;
+    offset.view({4, o.dim})[1].fill_(o.gate_init);
+    offset.view({4, o.dim})[3].fill_(o.gate_init);
+  }
+}
 
 Tensor wide(const Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
 
@@ -37,12 +49,13 @@ Tensor wide(const Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(
 Tensor patchify(const Tensor& x, std::int64_t p) {
   const auto n = x.size(0), c = x.size(1), h = x.size(2) / p, w = x.size(3) / p;
   const auto cells = x.view({n, c, h, p, w, p}).permute({0, 2, 4, 1, 3, 5});  // (N, h, w, C, p, p)
-  return cells.reshape({n, h * w, c * p * p});                               // (N, T, C p p)
+  return cells.reshape({n, h * w, c * p * p});                                // (N, T, C p p)
 }
 
 Tensor unpatchify(const Tensor& tokens, std::int64_t p, std::int64_t height, std::int64_t width) {
   const auto n = tokens.size(0), h = height / p, w = width / p, c = tokens.size(2) / (p * p);
-  const auto cells = tokens.slice(1, 0, h * w).reshape({n, h, w, p, p, c}).permute({0, 5, 1, 3, 2, 4});
+  const auto cells =
+      tokens.slice(1, 0, h * w).reshape({n, h, w, p, p, c}).permute({0, 5, 1, 3, 2, 4});
   return cells.reshape({n, c, height, width});  // (N, C, H, W)
 }
 
@@ -50,11 +63,13 @@ Tensor time_embedding(const Tensor& time, std::int64_t width) {
   // Always float32: a buffer of the module would be rounded with its weights.
   const auto half = width / 2;
   const auto k = at::arange(half, time.options().dtype(at::kFloat));
-  const auto angles = time.to(at::kFloat).unsqueeze(1) * (k * (-std::log(10000.0) / static_cast<double>(half))).exp();
+  const auto angles = time.to(at::kFloat).unsqueeze(1) *
+                      (k * (-std::log(10000.0) / static_cast<double>(half))).exp();
   return at::cat({angles.cos(), angles.sin()}, 1);  // (N, width)
 }
 
-Attention::Attention(const NextDiTOptions& o, nn::Initializer& init) : heads_(o.heads), kv_heads_(key_heads(o)) {
+Attention::Attention(const NextDiTOptions& o, nn::Initializer& init)
+    : heads_(o.heads), kv_heads_(key_heads(o)) {
   const auto key_width = o.dim / o.heads * kv_heads_;
   const auto linear = [&](const char* name, std::int64_t in, std::int64_t out) {
     return register_module(name, std::make_shared<Linear>(in, out, false, Init::kXavier, init));
@@ -80,14 +95,15 @@ Attention::Attention(const NextDiTOptions& o, nn::Initializer& init) : heads_(o.
   }
 }
 
-Tensor Attention::heads_of(const Tensor& x, const std::shared_ptr<nn::LayerNormWeight>& norm, const Tensor& rotary,
-                           std::int64_t heads) const {
+Tensor Attention::heads_of(const Tensor& x, const std::shared_ptr<nn::LayerNormWeight>& norm,
+                           const Tensor& rotary, std::int64_t heads) const {
   const auto weight = norm ? wide(norm->weight) : Tensor();
   const auto bias = norm ? wide(norm->bias) : Tensor();
   return nn::norm_rotate_split(x, weight, bias, rotary, heads, kLayerNormEps);  // (N, heads, T, d)
 }
 
-Tensor Attention::forward(const Tensor& x, const Tensor& caption, const BlockContext& context) const {
+Tensor Attention::forward(const Tensor& x, const Tensor& caption,
+                          const BlockContext& context) const {
   nn::AttentionInputs in;
   in.q = heads_of(wq_->forward(x), q_norm_, context.rotary, heads_);     // (N, heads, T, d)
   in.k = heads_of(wk_->forward(x), k_norm_, context.rotary, kv_heads_);  // (N, kv_heads, T, d)
@@ -95,7 +111,8 @@ Tensor Attention::forward(const Tensor& x, const Tensor& caption, const BlockCon
   in.key_mask = context.token_mask;
   in.scale = context.scale;
   if (caption.defined()) {
-    in.caption_k = heads_of(wk_y_->forward(caption), ky_norm_, Tensor(), kv_heads_);  // (N, kv_heads, L, d)
+    in.caption_k =
+        heads_of(wk_y_->forward(caption), ky_norm_, Tensor(), kv_heads_);  // (N, kv_heads, L, d)
     in.caption_v = heads_of(wv_y_->forward(caption), nullptr, Tensor(), kv_heads_);
     in.caption_mask = context.caption_mask;
     in.gate = wide(gate_).tanh();
@@ -129,18 +146,25 @@ Block::Block(const NextDiTOptions& o, nn::Initializer& init) : eps_(o.norm_eps) 
   }
   if (o.modulation == Modulation::kShared) {
     modulation_offset_ = register_parameter("modulation_offset", init.constant({4 * o.dim}, 0.0));
+    open_gates(modulation_offset_, o);
   } else {
     const auto modulation = register_module("adaLN_modulation", std::make_shared<nn::Indexed>());
     modulation_ = modulation->add(
         1, std::make_shared<Linear>(conditioning_dim(o), 4 * o.dim, true, Init::kZero, init));
+    open_gates(modulation_->bias, o);
   }
 }
 
 Tensor Block::forward(const Tensor& x_in, const Tensor& condition, const Tensor& caption_in,
                       const BlockContext& context) const {
-  const auto modulation = modulation_ ? modulation_->forward(condition) : condition + modulation_offset_;
-  const auto parts = wide(modulation).chunk(4, 1);  // scale and gate of attention, scale and gate of the FFN: (N, D)
-  const auto weight = [](const std::shared_ptr<nn::RmsWeight>& norm) { return wide(norm->weight).unsqueeze(0); };
+  const auto modulation =
+      modulation_ ? modulation_->forward(condition) : condition + modulation_offset_;
+  const auto parts =
+      wide(modulation)
+          .chunk(4, 1);  // scale and gate of attention, scale and gate of the FFN: (N, D)
+  const auto weight = [](const std::shared_ptr<nn::RmsWeight>& norm) {
+    return wide(norm->weight).unsqueeze(0);
+  };
   Tensor caption;
   if (caption_in.defined()) {
     caption = nn::rms_norm(caption_in, weight(attention_y_norm_), eps_);  // (N, L, Dc)
@@ -187,7 +211,8 @@ NextDiT::NextDiT(const NextDiTOptions& o, std::uint64_t seed, at::Device device)
   if (o.caption_dim > 0) {
     const auto embedder = register_module("cap_embedder", std::make_shared<nn::Indexed>());
     caption_norm_ = embedder->add(0, std::make_shared<nn::LayerNormWeight>(o.caption_dim, init));
-    caption_pool_ = embedder->add(1, std::make_shared<Linear>(o.caption_dim, width, true, Init::kZero, init));
+    caption_pool_ =
+        embedder->add(1, std::make_shared<Linear>(o.caption_dim, width, true, Init::kZero, init));
   }
   if (o.modulation == Modulation::kShared) {
     shared_modulation_ = linear("shared_modulation", width, 4 * o.dim, Init::kZero);
@@ -198,9 +223,12 @@ NextDiT::NextDiT(const NextDiTOptions& o, std::uint64_t seed, at::Device device)
   }
   const auto last = register_module("final_layer", std::make_shared<nn::Indexed>());
   final_ = last->register_module(
-      "linear", std::make_shared<Linear>(o.dim, final_width, true, ends_ ? Init::kXavier : Init::kZero, init));
-  const auto final_modulation = last->register_module("adaLN_modulation", std::make_shared<nn::Indexed>());
-  final_modulation_ = final_modulation->add(1, std::make_shared<Linear>(width, o.dim, true, Init::kZero, init));
+      "linear", std::make_shared<Linear>(o.dim, final_width, true,
+                                         ends_ ? Init::kXavier : Init::kZero, init));
+  const auto final_modulation =
+      last->register_module("adaLN_modulation", std::make_shared<nn::Indexed>());
+  final_modulation_ =
+      final_modulation->add(1, std::make_shared<Linear>(width, o.dim, true, Init::kZero, init));
 }
 
 Tensor NextDiT::condition_of(const NextDiTInput& in, const NextDiTCall& call) const {
@@ -210,8 +238,8 @@ Tensor NextDiT::condition_of(const NextDiTInput& in, const NextDiTCall& call) co
     call.observe("t_emb", condition);
   }
   if (options_.caption_dim > 0) {
-    const auto mask = in.caption_mask.to(at::kFloat).unsqueeze(-1);              // (N, L, 1)
-    const auto mean = (wide(in.caption) * mask).sum(1) / mask.sum(1);            // (N, Dc)
+    const auto mask = in.caption_mask.to(at::kFloat).unsqueeze(-1);    // (N, L, 1)
+    const auto mean = (wide(in.caption) * mask).sum(1) / mask.sum(1);  // (N, Dc)
     const auto normed = at::layer_norm(mean, {options_.caption_dim}, wide(caption_norm_->weight),
                                        wide(caption_norm_->bias), kLayerNormEps);
     const auto pooled = caption_pool_->forward(normed.to(dtype()));
@@ -234,13 +262,16 @@ Tensor NextDiT::mask_planes(const NextDiTInput& in) const {
   if (!in.mask.defined()) {
     return at::zeros({n, options_.mask_classes + 1, h, w}, in.x.options().dtype(dtype()));
   }
-  const auto present = in.mask_present.defined() ? in.mask_present.to(at::kFloat) : at::ones({n}, in.mask.options());
+  const auto present =
+      in.mask_present.defined() ? in.mask_present.to(at::kFloat) : at::ones({n}, in.mask.options());
   const auto plane = present.view({n, 1, 1, 1});
   // Classes in [-1, 1] where a mask was given, all zero where not: absent is not empty.
   return at::cat({(in.mask * 2.0 - 1.0) * plane, plane.expand({n, 1, h, w})}, 1).to(dtype());
 }
 
-Tensor NextDiT::embed(const Tensor& x) const { return x_embedder_->forward(bottleneck_ ? bottleneck_->forward(x) : x); }
+Tensor NextDiT::embed(const Tensor& x) const {
+  return x_embedder_->forward(bottleneck_ ? bottleneck_->forward(x) : x);
+}
 
 Tensor NextDiT::rotary_for(std::int64_t rows, std::int64_t columns, const NextDiTInput& in,
                            const NextDiTCall& call) const {
@@ -257,12 +288,14 @@ double NextDiT::self_attention_scale(std::int64_t tokens, const NextDiTCall& cal
   if (call.proportional_base == 0) {
     return 1.0 / std::sqrt(head_dim);
   }
-  const double entropy = std::log(static_cast<double>(tokens)) / std::log(static_cast<double>(call.proportional_base));
+  const double entropy =
+      std::log(static_cast<double>(tokens)) / std::log(static_cast<double>(call.proportional_base));
   return std::sqrt(entropy / head_dim);
 }
 
-Tensor NextDiT::run_blocks(Tensor tokens, const Tensor& condition, const Tensor& mid_mask, const NextDiTInput& in,
-                           const BlockContext& context, const NextDiTCall& call) const {
+Tensor NextDiT::run_blocks(Tensor tokens, const Tensor& condition, const Tensor& mid_mask,
+                           const NextDiTInput& in, const BlockContext& context,
+                           const NextDiTCall& call) const {
   const auto shared = shared_modulation_ ? shared_modulation_->forward(condition) : condition;
   const auto caption = options_.caption_dim > 0 ? in.caption.to(dtype()) : Tensor();
   for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -272,7 +305,9 @@ Tensor NextDiT::run_blocks(Tensor tokens, const Tensor& condition, const Tensor&
     const auto& block = *layers_[i];
     if (call.checkpoint_activations && tokens.requires_grad()) {
       tokens = nn::checkpointed(
-          [&block, context](const Tensor& x, const Tensor& c, const Tensor& y) { return block.forward(x, c, y, context); },
+          [&block, context](const Tensor& x, const Tensor& c, const Tensor& y) {
+            return block.forward(x, c, y, context);
+          },
           tokens, shared, caption);
     } else {
       tokens = block.forward(tokens, shared, caption, context);
@@ -324,7 +359,8 @@ Tensor NextDiT::forward(const NextDiTInput& in, const NextDiTCall& call) const {
   return unpatchify(tokens, p, height, width).slice(1, 0, options_.out_channels);
 }
 
-std::vector<Tensor> NextDiT::forward_list(const std::vector<Tensor>& images, const NextDiTInput& shared,
+std::vector<Tensor> NextDiT::forward_list(const std::vector<Tensor>& images,
+                                          const NextDiTInput& shared,
                                           const NextDiTCall& call) const {
   const auto p = options_.patch_size;
   std::int64_t longest = 0;
@@ -332,11 +368,12 @@ std::vector<Tensor> NextDiT::forward_list(const std::vector<Tensor>& images, con
     longest = std::max(longest, image.size(1) / p * (image.size(2) / p));
   }
   std::vector<Tensor> rows, tables;
-  const auto real = at::zeros({static_cast<std::int64_t>(images.size()), longest}, shared.time.options().dtype(at::kBool));
+  const auto real = at::zeros({static_cast<std::int64_t>(images.size()), longest},
+                              shared.time.options().dtype(at::kBool));
   for (std::size_t i = 0; i < images.size(); ++i) {
     const auto h = images[i].size(1) / p, w = images[i].size(2) / p, missing = longest - h * w;
     auto row = embed(patchify(images[i].unsqueeze(0).to(dtype()), p))[0];  // (T_i, D)
-    auto table = rotary_for(h, w, shared, call);                          // (T_i, d / 2, 2)
+    auto table = rotary_for(h, w, shared, call);                           // (T_i, d / 2, 2)
     if (missing > 0) {
       row = at::cat({row, pad_token_.unsqueeze(0).expand({missing, options_.dim})});
       table = at::cat({table, table.slice(0, h * w - 1).expand({missing, table.size(1), 2})});
@@ -355,8 +392,10 @@ std::vector<Tensor> NextDiT::forward_list(const std::vector<Tensor>& images, con
   tokens = final_layer(tokens, condition);
   std::vector<Tensor> out;
   for (std::size_t i = 0; i < images.size(); ++i) {
-    const auto one = tokens.slice(0, static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1);
-    out.push_back(unpatchify(one, p, images[i].size(1), images[i].size(2))[0].slice(0, 0, options_.out_channels));
+    const auto one =
+        tokens.slice(0, static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1);
+    out.push_back(unpatchify(one, p, images[i].size(1), images[i].size(2))[0].slice(
+        0, 0, options_.out_channels));
   }
   return out;
 }

@@ -12,9 +12,10 @@
 #include "models/options.h"
 #include "nn/layers.h"
 
-// NextDiT: the transformer of Lumina-Next (arXiv 2406.18583; Alpha-VLLM/Lumina-T2X, lumina_next_t2i/models/model.py)
-// with the reference's parameter names. What medaug adds are options of its two ends: mask planes, convolutional ends,
-// an augment vector. Shapes: N images, T tokens, D width, A conditioning width, L caption tokens, Dc caption width.
+// NextDiT: the transformer of Lumina-Next (arXiv 2406.18583; Alpha-VLLM/Lumina-T2X,
+// lumina_next_t2i/models/model.py) with the reference's parameter names. What medaug adds are
+// options of its two ends: mask planes, convolutional ends, an augment vector. Shapes: N images, T
+// tokens, D width, A conditioning width, L caption tokens, Dc caption width.
 
 namespace medaug {
 
@@ -34,9 +35,11 @@ struct NextDiTInput {
 struct NextDiTCall {
   double scale_factor = 1.0;     ///< of the rotary embedding beyond the trained size
   double scale_watershed = 1.0;  ///< times below it interpolate places, the others change theta
-  std::int64_t proportional_base = 0;  ///< token count of the trained size, for proportional attention; 0 = off
+  std::int64_t proportional_base =
+      0;  ///< token count of the trained size, for proportional attention; 0 = off
   bool checkpoint_activations = false;
-  std::function<void(const std::string& name, const Tensor& value)> observe = {};  ///< sees intermediate tensors
+  std::function<void(const std::string& name, const Tensor& value)> observe =
+      {};  ///< sees intermediate tensors
 };
 
 /// What all blocks of one forward pass share.
@@ -51,11 +54,12 @@ class Attention : public torch::nn::Module {
  public:
   Attention(const NextDiTOptions& options, nn::Initializer& init);
   /// @param x (N, T, D) normed and modulated  @param caption (N, L, Dc) normed, or undefined
-  Tensor forward(const Tensor& x, const Tensor& caption, const BlockContext& context) const;  // (N, T, D)
+  Tensor forward(const Tensor& x, const Tensor& caption,
+                 const BlockContext& context) const;  // (N, T, D)
 
  private:
-  Tensor heads_of(const Tensor& x, const std::shared_ptr<nn::LayerNormWeight>& norm, const Tensor& rotary,
-                  std::int64_t heads) const;
+  Tensor heads_of(const Tensor& x, const std::shared_ptr<nn::LayerNormWeight>& norm,
+                  const Tensor& rotary, std::int64_t heads) const;
 
   std::int64_t heads_, kv_heads_;
   std::shared_ptr<nn::Linear> wq_, wk_, wv_, wo_, wk_y_, wv_y_;
@@ -76,25 +80,31 @@ class Block : public torch::nn::Module {
  public:
   Block(const NextDiTOptions& options, nn::Initializer& init);
   /// @param condition  (N, A) after its SiLU, or the shared modulation (N, 4 D)
-  Tensor forward(const Tensor& x, const Tensor& condition, const Tensor& caption, const BlockContext& context) const;
+  Tensor forward(const Tensor& x, const Tensor& condition, const Tensor& caption,
+                 const BlockContext& context) const;
 
  private:
   double eps_;
   std::shared_ptr<Attention> attention_;
   std::shared_ptr<FeedForward> feed_forward_;
-  std::shared_ptr<nn::RmsWeight> attention_norm1_, attention_norm2_, ffn_norm1_, ffn_norm2_, attention_y_norm_;
+  std::shared_ptr<nn::RmsWeight> attention_norm1_, attention_norm2_, ffn_norm1_, ffn_norm2_,
+      attention_y_norm_;
   std::shared_ptr<nn::Linear> modulation_;  ///< absent when shared
   Tensor modulation_offset_;                ///< (4 D), when shared
 };
 
 class NextDiT : public torch::nn::Module {
  public:
-  /// Valid options only (see `validate`). @param device  meta counts parameters without allocating them
-  explicit NextDiT(const NextDiTOptions& options, std::uint64_t seed = 0, at::Device device = at::kCPU);
+  /// Valid options only (see `validate`). @param device  meta counts parameters without allocating
+  /// them
+  explicit NextDiT(const NextDiTOptions& options, std::uint64_t seed = 0,
+                   at::Device device = at::kCPU);
 
-  /// What the network returns for one size of image: (N, out_channels, H, W) in the dtype of the weights.
+  /// What the network returns for one size of image: (N, out_channels, H, W) in the dtype of the
+  /// weights.
   Tensor forward(const NextDiTInput& in, const NextDiTCall& call = {}) const;
-  /// Images of different sizes (C, H_i, W_i) in one padded batch; captions as in `shared`. Linear ends only.
+  /// Images of different sizes (C, H_i, W_i) in one padded batch; captions as in `shared`. Linear
+  /// ends only.
   std::vector<Tensor> forward_list(const std::vector<Tensor>& images, const NextDiTInput& shared,
                                    const NextDiTCall& call = {}) const;
 
@@ -105,15 +115,18 @@ class NextDiT : public torch::nn::Module {
   Tensor condition_of(const NextDiTInput& in, const NextDiTCall& call) const;  // (N, A) after SiLU
   Tensor mask_planes(const NextDiTInput& in) const;                            // (N, K + 1, H, W)
   Tensor embed(const Tensor& x) const;                                         // (N, T, D)
-  Tensor run_blocks(Tensor tokens, const Tensor& condition, const Tensor& mid_mask, const NextDiTInput& in,
-                    const BlockContext& context, const NextDiTCall& call) const;
-  Tensor final_layer(const Tensor& tokens, const Tensor& condition) const;     // (N, T, p p C_out)
-  Tensor rotary_for(std::int64_t rows, std::int64_t columns, const NextDiTInput& in, const NextDiTCall& call) const;
+  Tensor run_blocks(Tensor tokens, const Tensor& condition, const Tensor& mid_mask,
+                    const NextDiTInput& in, const BlockContext& context,
+                    const NextDiTCall& call) const;
+  Tensor final_layer(const Tensor& tokens, const Tensor& condition) const;  // (N, T, p p C_out)
+  Tensor rotary_for(std::int64_t rows, std::int64_t columns, const NextDiTInput& in,
+                    const NextDiTCall& call) const;
   double self_attention_scale(std::int64_t tokens, const NextDiTCall& call) const;
 
   NextDiTOptions options_;
   Tensor pad_token_;
-  std::shared_ptr<nn::Linear> bottleneck_, x_embedder_, mask_embedder_, mask_mid_, augment_embedder_, shared_modulation_;
+  std::shared_ptr<nn::Linear> bottleneck_, x_embedder_, mask_embedder_, mask_mid_,
+      augment_embedder_, shared_modulation_;
   std::shared_ptr<nn::Linear> time_in_, time_out_, caption_pool_, final_, final_modulation_;
   std::shared_ptr<nn::LayerNormWeight> caption_norm_;
   std::shared_ptr<ConvEnds> ends_;
@@ -123,7 +136,8 @@ class NextDiT : public torch::nn::Module {
 /// (N, C, H, W) to (N, T, C p p): features in the order (channel, row, column).
 Tensor patchify(const Tensor& x, std::int64_t patch);
 /// (N, T, p p C) to (N, C, H, W): features in the order (row, column, channel).
-Tensor unpatchify(const Tensor& tokens, std::int64_t patch, std::int64_t height, std::int64_t width);
+Tensor unpatchify(const Tensor& tokens, std::int64_t patch, std::int64_t height,
+                  std::int64_t width);
 /// cos then sin of time f_k, f_k = 10000^(-k / 128): (N, 256) float32.
 Tensor time_embedding(const Tensor& time, std::int64_t width = 256);
 

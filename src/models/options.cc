@@ -15,7 +15,8 @@ struct Preset {
   NextDiTOptions options;
 };
 
-NextDiTOptions sized(std::int64_t patch, std::int64_t dim, std::int64_t layers, std::int64_t heads) {
+NextDiTOptions sized(std::int64_t patch, std::int64_t dim, std::int64_t layers,
+                     std::int64_t heads) {
   NextDiTOptions o;
   o.patch_size = patch;
   o.dim = dim;
@@ -31,6 +32,7 @@ std::vector<Preset> presets() {
   auto small = sized(4, 256, 6, 4);
   small.conv_channels = {32, 64};
   small.modulation = Modulation::kShared;
+  small.gate_init = 0.5;
   auto base = sized(16, 768, 12, 12);
   base.bottleneck = 128;
   base.modulation = Modulation::kShared;
@@ -45,14 +47,18 @@ std::vector<Preset> presets() {
   two.learn_sigma = true;
   auto two_gqa = two;
   two_gqa.kv_heads = 8;
-  return {{"tiny", tiny}, {"small", small}, {"base", base}, {"large", large}, {"2b", two}, {"2b-gqa", two_gqa}};
+  return {{"tiny", tiny},   {"small", small}, {"base", base},
+          {"large", large}, {"2b", two},      {"2b-gqa", two_gqa}};
 }
 
-[[noreturn]] void refuse(const std::string& where, const char* field, const std::string& message, const std::string& hint) {
+[[noreturn]] void refuse(const std::string& where, const char* field, const std::string& message,
+                         const std::string& hint) {
   throw Error(ErrorCode::kConfig, where + "." + field, message, hint);
 }
 
-std::int64_t key_width(const NextDiTOptions& o) { return o.dim / o.heads * (o.kv_heads > 0 ? o.kv_heads : o.heads); }
+std::int64_t key_width(const NextDiTOptions& o) {
+  return o.dim / o.heads * (o.kv_heads > 0 ? o.kv_heads : o.heads);
+}
 
 void validate_ends(const NextDiTOptions& o, const std::string& where) {
   const auto levels = static_cast<std::int64_t>(o.conv_channels.size());
@@ -60,10 +66,14 @@ void validate_ends(const NextDiTOptions& o, const std::string& where) {
     return;
   }
   if (o.patch_size % (1LL << (levels - 1)) != 0) {
-    refuse(where, "conv_channels", std::to_string(levels) + " levels do not divide patch_size " + std::to_string(o.patch_size),
-           "each level after the first halves the side: patch_size must be a multiple of " + std::to_string(1LL << (levels - 1)));
+    refuse(
+        where, "conv_channels",
+        std::to_string(levels) + " levels do not divide patch_size " + std::to_string(o.patch_size),
+        "each level after the first halves the side: patch_size must be a multiple of " +
+            std::to_string(1LL << (levels - 1)));
   }
-  if (std::any_of(o.conv_channels.begin(), o.conv_channels.end(), [](auto c) { return c < 4 || c > 4096; })) {
+  if (std::any_of(o.conv_channels.begin(), o.conv_channels.end(),
+                  [](auto c) { return c < 4 || c > 4096; })) {
     refuse(where, "conv_channels", "widths must be in [4, 4096]", "for example [32, 64]");
   }
   if (o.learn_sigma) {
@@ -95,28 +105,36 @@ NextDiTOptions nextdit_preset(const std::string& name) {
 
 void validate(const NextDiTOptions& o, const std::string& where) {
   if (o.dim % o.heads != 0) {
-    refuse(where, "heads", std::to_string(o.heads) + " heads do not divide dim " + std::to_string(o.dim),
+    refuse(where, "heads",
+           std::to_string(o.heads) + " heads do not divide dim " + std::to_string(o.dim),
            "dim must be a multiple of heads");
   }
   if (o.dim / o.heads % 4 != 0) {
-    refuse(where, "heads", "dim / heads is " + std::to_string(o.dim / o.heads) + ", which is not a multiple of 4",
+    refuse(where, "heads",
+           "dim / heads is " + std::to_string(o.dim / o.heads) + ", which is not a multiple of 4",
            "the 2-D rotary embedding needs four numbers a step");
   }
   if (o.kv_heads > 0 && o.heads % o.kv_heads != 0) {
-    refuse(where, "kv_heads", std::to_string(o.kv_heads) + " does not divide heads " + std::to_string(o.heads),
+    refuse(where, "kv_heads",
+           std::to_string(o.kv_heads) + " does not divide heads " + std::to_string(o.heads),
            "use 0 for as many as heads");
   }
   validate_ends(o, where);
 }
 
-void validate_size(const NextDiTOptions& o, std::int64_t height, std::int64_t width, const std::string& where) {
+void validate_size(const NextDiTOptions& o, std::int64_t height, std::int64_t width,
+                   const std::string& where) {
   if (height % o.patch_size == 0 && width % o.patch_size == 0 && height > 0 && width > 0) {
     return;
   }
-  const auto near = [&](std::int64_t side) { return std::max<std::int64_t>(1, (side + o.patch_size / 2) / o.patch_size) * o.patch_size; };
-  refuse(where, "image_size",
-         std::to_string(height) + " x " + std::to_string(width) + " is not a multiple of the patch of " + std::to_string(o.patch_size),
-         "the nearest size is " + std::to_string(near(height)) + " x " + std::to_string(near(width)));
+  const auto near = [&](std::int64_t side) {
+    return std::max<std::int64_t>(1, (side + o.patch_size / 2) / o.patch_size) * o.patch_size;
+  };
+  refuse(
+      where, "image_size",
+      std::to_string(height) + " x " + std::to_string(width) +
+          " is not a multiple of the patch of " + std::to_string(o.patch_size),
+      "the nearest size is " + std::to_string(near(height)) + " x " + std::to_string(near(width)));
 }
 
 std::int64_t ffn_hidden(const NextDiTOptions& o) {
@@ -127,13 +145,17 @@ std::int64_t ffn_hidden(const NextDiTOptions& o) {
   return (hidden + o.ffn_multiple_of - 1) / o.ffn_multiple_of * o.ffn_multiple_of;
 }
 
-std::int64_t conditioning_dim(const NextDiTOptions& o) { return std::min<std::int64_t>(o.dim, 1024); }
+std::int64_t conditioning_dim(const NextDiTOptions& o) {
+  return std::min<std::int64_t>(o.dim, 1024);
+}
 
-double forward_flops(const NextDiTOptions& o, std::int64_t height, std::int64_t width, std::int64_t caption_tokens) {
+double forward_flops(const NextDiTOptions& o, std::int64_t height, std::int64_t width,
+                     std::int64_t caption_tokens) {
   const auto real = [](std::int64_t x) { return static_cast<double>(x); };
   const double tokens = real(height / o.patch_size * (width / o.patch_size));
   const double d = real(o.dim), captions = o.caption_dim > 0 ? real(caption_tokens) : 0.0;
-  const double linear = tokens * (2.0 * d * d + 2.0 * d * real(key_width(o)) + 3.0 * d * real(ffn_hidden(o)));
+  const double linear =
+      tokens * (2.0 * d * d + 2.0 * d * real(key_width(o)) + 3.0 * d * real(ffn_hidden(o)));
   const double caption = captions * 2.0 * real(o.caption_dim) * real(key_width(o));
   const double attention = 2.0 * tokens * (tokens + captions) * d;
   double total = real(o.layers) * (linear + caption + attention);
@@ -141,7 +163,8 @@ double forward_flops(const NextDiTOptions& o, std::int64_t height, std::int64_t 
   double pixels = real(height * width);
   for (std::size_t i = 0; i < o.conv_channels.size(); ++i) {
     const double c = real(o.conv_channels[i]);
-    total += pixels * (4.0 * 9.0 * c * c + 2.0 * c * c);  // two blocks of two convolutions, and the merge
+    total += pixels *
+             (4.0 * 9.0 * c * c + 2.0 * c * c);  // two blocks of two convolutions, and the merge
     if (i == 0) {
       total += pixels * 9.0 * c * real(o.in_channels + o.mask_classes + 1 + o.out_channels);
     }

@@ -20,13 +20,15 @@ class TextLayer : public torch::nn::Module {
   std::shared_ptr<nn::Linear> q_, k_, v_, out_, w1_, w2_, w3_;
 };
 
-/// A small bidirectional transformer over caption pieces, trained together with the image model. Pre-norm RMS blocks
-/// with SwiGLU and learned places.
+/// A small bidirectional transformer over caption pieces, trained together with the image model.
+/// Pre-norm RMS blocks with SwiGLU and learned places.
 class TextEncoder : public torch::nn::Module {
  public:
   /// @param vocabulary  pieces the tokenizer really has
-  TextEncoder(const TextEncoderOptions& options, std::int64_t vocabulary, std::uint64_t seed, at::Device device = at::kCPU);
-  /// @param ids (N, L) int64, L <= max_tokens  @param mask (N, L) bool, true = real  @return (N, L, D)
+  TextEncoder(const TextEncoderOptions& options, std::int64_t vocabulary, std::uint64_t seed,
+              at::Device device = at::kCPU);
+  /// @param ids (N, L) int64, L <= max_tokens  @param mask (N, L) bool, true = real  @return (N, L,
+  /// D)
   at::Tensor forward(const at::Tensor& ids, const at::Tensor& mask) const;
 
  private:

@@ -34,17 +34,20 @@ struct Checkpointed : torch::autograd::Function<Checkpointed> {
     for (const auto& x : saved) {
       leaves.push_back(x.defined() ? x.detach().requires_grad_() : x);
     }
-    const auto holder = c10::static_intrusive_pointer_cast<BodyHolder>(ctx->saved_data["body"].toCapsule());
+    const auto holder =
+        c10::static_intrusive_pointer_cast<BodyHolder>(ctx->saved_data["body"].toCapsule());
     const at::AutoGradMode on(true);
     const auto out = holder->body(leaves[0], leaves[1], leaves[2]);
     torch::autograd::backward({out}, {grads[0]});  // fills the gradients of the weights too
-    return {leaves[0].grad(), leaves[1].grad(), leaves[2].defined() ? leaves[2].grad() : Tensor(), Tensor()};
+    return {leaves[0].grad(), leaves[1].grad(), leaves[2].defined() ? leaves[2].grad() : Tensor(),
+            Tensor()};
   }
 };
 
 }  // namespace
 
-Tensor checkpointed(const CheckpointBody& body, const Tensor& x, const Tensor& condition, const Tensor& caption) {
+Tensor checkpointed(const CheckpointBody& body, const Tensor& x, const Tensor& condition,
+                    const Tensor& caption) {
   const auto optional = caption.defined() ? std::optional<Tensor>(caption) : std::nullopt;
   return Checkpointed::apply(x, condition, optional, body);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "nn/layers.h"
 
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -11,6 +12,8 @@
 
 namespace medaug::nn {
 namespace {
+
+constexpr std::int64_t kChannelBlock = 16;
 
 std::int64_t product(at::IntArrayRef shape) {
   std::int64_t n = 1;
@@ -24,7 +27,8 @@ std::span<float> floats_of(const Tensor& x) {
   return {x.mutable_data_ptr<float>(), static_cast<std::size_t>(x.numel())};
 }
 
-Tensor make(at::IntArrayRef shape, std::int64_t fan_in, std::int64_t fan_out, Init init, Initializer& initializer) {
+Tensor make(at::IntArrayRef shape, std::int64_t fan_in, std::int64_t fan_out, Init init,
+            Initializer& initializer) {
   switch (init) {
     case Init::kXavier:
       return initializer.xavier(shape, fan_in, fan_out);
@@ -73,7 +77,8 @@ Tensor Initializer::fan_in(at::IntArrayRef shape, std::int64_t fan) {
   return uniform(shape, std::sqrt(3.0 / static_cast<double>(fan)));
 }
 
-Linear::Linear(std::int64_t in, std::int64_t out, bool with_bias, Init init, Initializer& initializer)
+Linear::Linear(std::int64_t in, std::int64_t out, bool with_bias, Init init,
+               Initializer& initializer)
     : weight(register_parameter("weight", make({out, in}, in, out, init, initializer))) {
   if (with_bias) {
     bias = register_parameter("bias", initializer.constant({out}, 0.0));
@@ -92,14 +97,31 @@ LayerNormWeight::LayerNormWeight(std::int64_t width, Initializer& initializer)
       bias(register_parameter("bias", initializer.constant({width}, 0.0))) {}
 
 Conv3x3::Conv3x3(std::int64_t in, std::int64_t out, Init init, Initializer& initializer)
-    : weight(register_parameter("weight", make({out, in, 3, 3}, 9 * in, 9 * out, init, initializer))),
+    : weight(
+          register_parameter("weight", make({out, in, 3, 3}, 9 * in, 9 * out, init, initializer))),
       bias(register_parameter("bias", initializer.constant({out}, 0.0))) {}
 
-Tensor Conv3x3::forward(const Tensor& nhwc) const {
+Tensor Conv3x3::forward(const Tensor& nhwc) const { return conv3x3(nhwc, weight, bias); }
+
+Tensor conv3x3(const Tensor& nhwc, const Tensor& weight, const Tensor& bias) {
   const std::vector<std::int64_t> one{1, 1};
-  const auto x = nhwc.permute({0, 3, 1, 2});  // (N, C, H, W), channels last
-  const auto y = at::convolution(x, weight, bias, one, one, one, false, {0, 0}, 1);
-  return y.permute({0, 2, 3, 1}).contiguous();  // (N, H, W, C): no copy where the result is channels last
+  const auto in = weight.size(1), out = weight.size(0);
+  const auto more_in = (kChannelBlock - in % kChannelBlock) % kChannelBlock;
+  const auto more_out = (kChannelBlock - out % kChannelBlock) % kChannelBlock;
+  auto x = nhwc, w = weight, b = bias;
+  if (more_in > 0) {
+    x = at::constant_pad_nd(x, {0, more_in});
+    w = at::constant_pad_nd(w, {0, 0, 0, 0, 0, more_in});
+  }
+  if (more_out > 0) {
+    w = at::constant_pad_nd(w, {0, 0, 0, 0, 0, 0, 0, more_out});
+    b = at::constant_pad_nd(b, {0, more_out});
+  }
+  x = x.permute({0, 3, 1, 2});  // (N, C, H, W), channels last
+  const auto y = at::convolution(x, w, b, one, one, one, false, {0, 0}, 1);
+  return y.permute({0, 2, 3, 1})
+      .contiguous()
+      .slice(3, 0, out);  // (N, H, W, C): no copy where y is channels last
 }
 
 std::int64_t parameter_count(const torch::nn::Module& module) {

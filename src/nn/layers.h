@@ -15,11 +15,13 @@ namespace medaug::nn {
 
 using at::Tensor;
 
-/// Makes initial weights, float32. Each tensor draws from its own stream, keyed by the seed and by how many were made
-/// before it. On the meta device nothing is allocated or drawn: that is how a 2-billion-parameter model is counted.
+/// Makes initial weights, float32. Each tensor draws from its own stream, keyed by the seed and by
+/// how many were made before it. On the meta device nothing is allocated or drawn: that is how a
+/// 2-billion-parameter model is counted.
 class Initializer {
  public:
-  explicit Initializer(std::uint64_t seed, at::Device device = at::kCPU) : seed_(seed), device_(device) {}
+  explicit Initializer(std::uint64_t seed, at::Device device = at::kCPU)
+      : seed_(seed), device_(device) {}
 
   Tensor constant(at::IntArrayRef shape, double value);
   Tensor normal(at::IntArrayRef shape, double std);
@@ -63,7 +65,8 @@ class LayerNormWeight : public torch::nn::Module {
   Tensor bias;    ///< (D)
 };
 
-/// 3 x 3 convolution with zero padding on images whose channels are last in memory: (N, H, W, C) in and out.
+/// 3 x 3 convolution with zero padding on images whose channels are last in memory: (N, H, W, C) in
+/// and out.
 class Conv3x3 : public torch::nn::Module {
  public:
   Conv3x3(std::int64_t in, std::int64_t out, Init init, Initializer& initializer);
@@ -72,6 +75,11 @@ class Conv3x3 : public torch::nn::Module {
   Tensor weight;  ///< (out, in, 3, 3)
   Tensor bias;
 };
+
+/// The same with given weights. Narrow channel counts are padded with zeros to a multiple of 16:
+/// without that the library's weight gradient of a 3-channel convolution takes longer than all the
+/// rest of a training step.
+Tensor conv3x3(const Tensor& nhwc, const Tensor& weight, const Tensor& bias);
 
 /// A numbered list of layers, so that keys read like the reference's (`mlp.0`, `mlp.2`).
 class Indexed : public torch::nn::Module {
@@ -84,9 +92,13 @@ class Indexed : public torch::nn::Module {
 
 std::int64_t parameter_count(const torch::nn::Module& module);
 
-/// Runs `body(x, condition, caption)` without keeping its activations and runs it again in the backward pass
-/// ("activation checkpointing", Chen et al. 2016). The body must be deterministic; `caption` may be undefined.
-using CheckpointBody = std::function<Tensor(const Tensor& x, const Tensor& condition, const Tensor& caption)>;
-Tensor checkpointed(const CheckpointBody& body, const Tensor& x, const Tensor& condition, const Tensor& caption);
+/// Runs `body(x, condition, caption)` without keeping its activations and runs it again in the
+/// backward pass
+/// ("activation checkpointing", Chen et al. 2016). The body must be deterministic; `caption` may be
+/// undefined.
+using CheckpointBody =
+    std::function<Tensor(const Tensor& x, const Tensor& condition, const Tensor& caption)>;
+Tensor checkpointed(const CheckpointBody& body, const Tensor& x, const Tensor& condition,
+                    const Tensor& caption);
 
 }  // namespace medaug::nn

@@ -49,12 +49,16 @@ void for_samples(std::int64_t samples, F&& f) {
   at::parallel_for(0, samples, 1, std::forward<F>(f));
 }
 
-Tensor floats(at::IntArrayRef sizes) { return at::empty(sizes, at::TensorOptions().dtype(at::kFloat)); }
+Tensor floats(at::IntArrayRef sizes) {
+  return at::empty(sizes, at::TensorOptions().dtype(at::kFloat));
+}
 
-// ---- RMS norm ------------------------------------------------------------------------------------------------------
+// ---- RMS norm
+// ------------------------------------------------------------------------------------------------------
 
 template <class T>
-cpu::RmsNormArgs<T> rms_args(const Tensor& x, const Tensor& multiplier, const Tensor& inverse_rms, double eps) {
+cpu::RmsNormArgs<T> rms_args(const Tensor& x, const Tensor& multiplier, const Tensor& inverse_rms,
+                             double eps) {
   cpu::RmsNormArgs<T> args;
   args.shape = {x.size(1), x.size(2), multiplier.size(0) == 1 ? 0 : x.size(2)};
   args.x = pointer<T>(x);
@@ -65,8 +69,8 @@ cpu::RmsNormArgs<T> rms_args(const Tensor& x, const Tensor& multiplier, const Te
 }
 
 struct RmsNorm : torch::autograd::Function<RmsNorm> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& x_in, const Maybe& residual_in, const Tensor& multiplier_in,
-                        double eps, bool silu) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x_in, const Maybe& residual_in,
+                        const Tensor& multiplier_in, double eps, bool silu) {
     const auto x = x_in.contiguous();
     const auto multiplier = multiplier_in.contiguous();
     const auto residual = value_of(residual_in);
@@ -78,7 +82,9 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
       args.residual = pointer<T>(residual);
       args.y = pointer<T>(y);
       args.silu = silu;
-      for_samples(x.size(0), [&](std::int64_t b, std::int64_t e) { cpu::kernels<T>().rms_norm_forward(args, b, e); });
+      for_samples(x.size(0), [&](std::int64_t b, std::int64_t e) {
+        cpu::kernels<T>().rms_norm_forward(args, b, e);
+      });
     });
     ctx->save_for_backward({x, multiplier, inverse});
     ctx->saved_data["eps"] = eps;
@@ -100,7 +106,9 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
       args.grad_y = pointer<T>(grad_y);
       args.grad_x = pointer<T>(grad_x);
       args.grad_multiplier = grad_multiplier.mutable_data_ptr<float>();
-      for_samples(x.size(0), [&](std::int64_t b, std::int64_t e) { cpu::kernels<T>().rms_norm_backward(args, b, e); });
+      for_samples(x.size(0), [&](std::int64_t b, std::int64_t e) {
+        cpu::kernels<T>().rms_norm_backward(args, b, e);
+      });
     });
     if (multiplier.size(0) == 1 && x.size(0) > 1) {
       grad_multiplier = grad_multiplier.sum(0, true);
@@ -110,11 +118,12 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
   }
 };
 
-// ---- norm, rotation and head split ---------------------------------------------------------------------------------
+// ---- norm, rotation and head split
+// ---------------------------------------------------------------------------------
 
 template <class T>
-cpu::NormRotateArgs<T> norm_rotate_args(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& rotary,
-                                        std::int64_t heads, double eps) {
+cpu::NormRotateArgs<T> norm_rotate_args(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                        const Tensor& rotary, std::int64_t heads, double eps) {
   cpu::NormRotateArgs<T> args;
   args.tokens = x.size(1);
   args.heads = heads;
@@ -129,8 +138,9 @@ cpu::NormRotateArgs<T> norm_rotate_args(const Tensor& x, const Tensor& weight, c
 }
 
 struct NormRotateSplit : torch::autograd::Function<NormRotateSplit> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& x_in, const Maybe& weight_in, const Maybe& bias_in,
-                        const Maybe& rotary_in, std::int64_t heads, double eps) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x_in, const Maybe& weight_in,
+                        const Maybe& bias_in, const Maybe& rotary_in, std::int64_t heads,
+                        double eps) {
     const auto x = x_in.contiguous();
     const auto weight = value_of(weight_in), bias = value_of(bias_in), rotary = value_of(rotary_in);
     const auto out = at::empty({x.size(0), heads, x.size(1), x.size(2) / heads}, x.options());
@@ -146,7 +156,9 @@ struct NormRotateSplit : torch::autograd::Function<NormRotateSplit> {
       args.out = pointer<T>(out);
       args.mean = pointer<float>(mean);
       args.inverse_std = pointer<float>(inverse);
-      for_samples(x.size(0), [&](std::int64_t b, std::int64_t e) { cpu::kernels<T>().norm_rotate_forward(args, b, e); });
+      for_samples(x.size(0), [&](std::int64_t b, std::int64_t e) {
+        cpu::kernels<T>().norm_rotate_forward(args, b, e);
+      });
     });
     ctx->save_for_backward({x, weight, bias, rotary, mean, inverse});
     ctx->saved_data["heads"] = heads;
@@ -167,15 +179,18 @@ struct NormRotateSplit : torch::autograd::Function<NormRotateSplit> {
     }
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      auto args = norm_rotate_args<T>(x, weight, saved[2], saved[3], ctx->saved_data["heads"].toInt(),
-                                      ctx->saved_data["eps"].toDouble());
+      auto args =
+          norm_rotate_args<T>(x, weight, saved[2], saved[3], ctx->saved_data["heads"].toInt(),
+                              ctx->saved_data["eps"].toDouble());
       args.mean = pointer<float>(saved[4]);
       args.inverse_std = pointer<float>(saved[5]);
       args.grad_out = pointer<T>(grad_out);
       args.grad_x = pointer<T>(grad_x);
       args.grad_weight = pointer<float>(grad_weight);
       args.grad_bias = pointer<float>(grad_bias);
-      for_samples(x.size(0), [&](std::int64_t b, std::int64_t e) { cpu::kernels<T>().norm_rotate_backward(args, b, e); });
+      for_samples(x.size(0), [&](std::int64_t b, std::int64_t e) {
+        cpu::kernels<T>().norm_rotate_backward(args, b, e);
+      });
     });
     if (weight.defined()) {
       return {grad_x, grad_weight.sum(0), grad_bias.sum(0), Tensor(), Tensor(), Tensor()};
@@ -184,7 +199,8 @@ struct NormRotateSplit : torch::autograd::Function<NormRotateSplit> {
   }
 };
 
-// ---- SwiGLU --------------------------------------------------------------------------------------------------------
+// ---- SwiGLU
+// --------------------------------------------------------------------------------------------------------
 
 constexpr std::int64_t kElementGrain = 1 << 14;
 
@@ -212,8 +228,8 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
     with_type(a, [&](auto type) {
       using T = decltype(type);
       at::parallel_for(0, a.numel(), kElementGrain, [&](std::int64_t begin, std::int64_t end) {
-        cpu::kernels<T>().swiglu_backward(pointer<T>(a), pointer<T>(b), pointer<T>(grad), pointer<T>(grad_a),
-                                          pointer<T>(grad_b), begin, end);
+        cpu::kernels<T>().swiglu_backward(pointer<T>(a), pointer<T>(b), pointer<T>(grad),
+                                          pointer<T>(grad_a), pointer<T>(grad_b), begin, end);
       });
     });
     return {grad_a, grad_b};
@@ -243,8 +259,8 @@ Tensor add_rms_norm(const Tensor& x, const Tensor& y, const Tensor& multiplier, 
   return RmsNorm::apply(y, maybe(x), multiplier, eps, false);
 }
 
-Tensor norm_rotate_split(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& rotary,
-                         std::int64_t heads, double eps) {
+Tensor norm_rotate_split(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                         const Tensor& rotary, std::int64_t heads, double eps) {
   if (!uses_fused(x)) {
     return reference::norm_rotate_split(x, weight, bias, rotary, heads, eps);
   }

@@ -6,9 +6,10 @@
 #include <cstdint>
 #include <optional>
 
-// The operators of a NextDiT block that are worth fusing, forward and backward. Each has one meaning, given by its
-// formula and by the plain version in `nn::reference`; on the CPU in float32 and bfloat16 a fused kernel does the
-// same in one pass. All are differentiable and safe to call from several threads.
+// The operators of a NextDiT block that are worth fusing, forward and backward. Each has one
+// meaning, given by its formula and by the plain version in `nn::reference`; on the CPU in float32
+// and bfloat16 a fused kernel does the same in one pass. All are differentiable and safe to call
+// from several threads.
 
 namespace medaug::nn {
 
@@ -18,17 +19,20 @@ enum class Activation { kNone, kSilu };
 /// The multiplier carries the norm's weight and the modulation: w (1 + s), or w tanh(g).
 /// @param x           (B, N, D)
 /// @param multiplier  (B, D) or (1, D) float32
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& multiplier, double eps, Activation activation = Activation::kNone);
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& multiplier, double eps,
+                    Activation activation = Activation::kNone);
 
 /// x + y / rms(y) * multiplier: the sandwich norm, gate and residual of one branch.
 /// @param x, y  (B, N, D)
-at::Tensor add_rms_norm(const at::Tensor& x, const at::Tensor& y, const at::Tensor& multiplier, double eps);
+at::Tensor add_rms_norm(const at::Tensor& x, const at::Tensor& y, const at::Tensor& multiplier,
+                        double eps);
 
-/// Layer norm over all heads jointly (when `weight` is defined), then rotation of adjacent pairs by the angles of the
-/// token's place, then the head split.
+/// Layer norm over all heads jointly (when `weight` is defined), then rotation of adjacent pairs by
+/// the angles of the token's place, then the head split.
 /// @param x        (B, N, H * d)
 /// @param weight, bias  (H * d) float32, or undefined for no norm
-/// @param rotary   (N, d / 2, 2) or (B, N, d / 2, 2) float32 cos and sin, or undefined for no rotation
+/// @param rotary   (N, d / 2, 2) or (B, N, d / 2, 2) float32 cos and sin, or undefined for no
+/// rotation
 /// @return         (B, H, N, d)
 at::Tensor norm_rotate_split(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                              const at::Tensor& rotary, std::int64_t heads, double eps);
@@ -37,29 +41,32 @@ at::Tensor norm_rotate_split(const at::Tensor& x, const at::Tensor& weight, cons
 at::Tensor swiglu(const at::Tensor& a, const at::Tensor& b);
 
 struct AttentionInputs {
-  at::Tensor q = {};             ///< (B, H, N, d)
-  at::Tensor k = {}, v = {};     ///< (B, Hkv, N, d); head j serves the queries j r .. j r + r - 1, r = H / Hkv
-  at::Tensor key_mask = {};      ///< (B, N) bool, true = real; undefined = all real
+  at::Tensor q = {};  ///< (B, H, N, d)
+  at::Tensor k = {},
+             v = {};  ///< (B, Hkv, N, d); head j serves the queries j r .. j r + r - 1, r = H / Hkv
+  at::Tensor key_mask = {};                   ///< (B, N) bool, true = real; undefined = all real
   at::Tensor caption_k = {}, caption_v = {};  ///< (B, Hkv, L, d); undefined = no captions
-  at::Tensor caption_mask = {};  ///< (B, L) bool
-  at::Tensor gate = {};          ///< (H) float32, already tanh(gate)
-  double scale = 0.0;       ///< of self-attention; that of the caption is always 1 / sqrt(d)
+  at::Tensor caption_mask = {};               ///< (B, L) bool
+  at::Tensor gate = {};                       ///< (H) float32, already tanh(gate)
+  double scale = 0.0;  ///< of self-attention; that of the caption is always 1 / sqrt(d)
 };
 
 /// softmax(q k^T scale) v + gate softmax(q yk^T / sqrt(d)) yv, heads joined.  @return (B, N, H * d)
 at::Tensor attention(const AttentionInputs& in);
 
 namespace reference {
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& multiplier, double eps, Activation activation);
-at::Tensor add_rms_norm(const at::Tensor& x, const at::Tensor& y, const at::Tensor& multiplier, double eps);
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& multiplier, double eps,
+                    Activation activation);
+at::Tensor add_rms_norm(const at::Tensor& x, const at::Tensor& y, const at::Tensor& multiplier,
+                        double eps);
 at::Tensor norm_rotate_split(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                              const at::Tensor& rotary, std::int64_t heads, double eps);
 at::Tensor swiglu(const at::Tensor& a, const at::Tensor& b);
 at::Tensor attention(const AttentionInputs& in);
 }  // namespace reference
 
-/// True when the fused CPU kernels take this tensor (CPU, float32 or bfloat16). `set_fused(false)` turns them off, for
-/// tests and benchmarks.
+/// True when the fused CPU kernels take this tensor (CPU, float32 or bfloat16). `set_fused(false)`
+/// turns them off, for tests and benchmarks.
 bool uses_fused(const at::Tensor& x);
 void set_fused(bool on);
 

@@ -19,12 +19,16 @@ struct Result {
   std::vector<Tensor> grads;
 };
 
-// The operator on copies of the inputs in the given dtypes, and the gradients of a fixed random projection of it.
+// The operator on copies of the inputs in the given dtypes, and the gradients of a fixed random
+// projection of it.
 Result run(const Op& op, const std::vector<Tensor>& inputs, at::ScalarType type, bool fused) {
   std::vector<Tensor> leaves;
   for (const auto& x : inputs) {
     const bool wide = x.scalar_type() == at::kFloat;  // multipliers, weights and gates stay float32
-    leaves.push_back(x.defined() ? x.detach().to(wide ? (type == at::kDouble ? type : at::kFloat) : type).requires_grad_() : x);
+    leaves.push_back(x.defined() ? x.detach()
+                                       .to(wide ? (type == at::kDouble ? type : at::kFloat) : type)
+                                       .requires_grad_()
+                                 : x);
   }
   set_fused(fused);
   Result result;
@@ -44,21 +48,25 @@ double relative_rms(const Tensor& got, const Tensor& want) {
 // Activations are passed as float64 and cast; float32 inputs are those that stay float32.
 void expect_fused_matches_float64(const Op& op, const std::vector<Tensor>& inputs) {
   const auto want = run(op, inputs, at::kDouble, false);
-  for (const auto& [type, bound] : {std::pair{at::kFloat, 2e-6}, std::pair{at::kBFloat16, 1.6e-2}}) {
+  for (const auto& [type, bound] :
+       {std::pair{at::kFloat, 2e-6}, std::pair{at::kBFloat16, 1.6e-2}}) {
     const auto got = run(op, inputs, type, true);
     EXPECT_EQ(got.out.scalar_type(), type);
     EXPECT_LT(relative_rms(got.out, want.out), bound) << type;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       ASSERT_EQ(got.grads[i].defined(), want.grads[i].defined()) << "input " << i;
       if (want.grads[i].defined()) {
-        EXPECT_LT(relative_rms(got.grads[i], want.grads[i]), bound) << type << " gradient of input " << i;
+        EXPECT_LT(relative_rms(got.grads[i], want.grads[i]), bound)
+            << type << " gradient of input " << i;
       }
     }
   }
 }
 
 Tensor activation(at::IntArrayRef shape) { return at::randn(shape, at::kDouble); }
-Tensor weight(at::IntArrayRef shape) { return (1.0 + 0.3 * at::randn(shape, at::kDouble)).to(at::kFloat); }
+Tensor weight(at::IntArrayRef shape) {
+  return (1.0 + 0.3 * at::randn(shape, at::kDouble)).to(at::kFloat);
+}
 
 class FusedOps : public ::testing::Test {
  protected:
@@ -67,32 +75,44 @@ class FusedOps : public ::testing::Test {
 
 TEST_F(FusedOps, RmsNormOfHandValues) {
   // rms(3, 4) = sqrt(12.5); times (1, 2)
-  const auto y = rms_norm(at::tensor({3.0F, 4.0F}).view({1, 1, 2}), at::tensor({1.0F, 2.0F}).view({1, 2}), 0.0);
+  const auto y = rms_norm(at::tensor({3.0F, 4.0F}).view({1, 1, 2}),
+                          at::tensor({1.0F, 2.0F}).view({1, 2}), 0.0);
   EXPECT_NEAR(y[0][0][0].item<float>(), 3.0 / std::sqrt(12.5), 1e-6);
   EXPECT_NEAR(y[0][0][1].item<float>(), 8.0 / std::sqrt(12.5), 1e-6);
 }
 
 TEST_F(FusedOps, RmsNormMatchesFloat64) {
   for (const auto act : {Activation::kNone, Activation::kSilu}) {
-    const Op op = [act](const std::vector<Tensor>& in) { return rms_norm(in[0], in[1], 1e-5, act); };
+    const Op op = [act](const std::vector<Tensor>& in) {
+      return rms_norm(in[0], in[1], 1e-5, act);
+    };
     expect_fused_matches_float64(op, {activation({3, 5, 72}), weight({3, 72})});
     expect_fused_matches_float64(op, {activation({3, 5, 33}), weight({1, 33})});
   }
 }
 
 TEST_F(FusedOps, AddRmsNormMatchesFloat64) {
-  const Op op = [](const std::vector<Tensor>& in) { return add_rms_norm(in[0], in[1], in[2], 1e-5); };
-  expect_fused_matches_float64(op, {activation({2, 7, 64}), activation({2, 7, 64}), weight({2, 64})});
+  const Op op = [](const std::vector<Tensor>& in) {
+    return add_rms_norm(in[0], in[1], in[2], 1e-5);
+  };
+  expect_fused_matches_float64(op,
+                               {activation({2, 7, 64}), activation({2, 7, 64}), weight({2, 64})});
 }
 
 TEST_F(FusedOps, NormRotateSplitMatchesFloat64) {
   const auto angles = at::rand({6, 8}) * 6.28;
   const auto rotary = at::stack({angles.cos(), angles.sin()}, -1).to(at::kFloat).contiguous();
-  const Op full = [&](const std::vector<Tensor>& in) { return norm_rotate_split(in[0], in[1], in[2], rotary, 4, 1e-5); };
+  const Op full = [&](const std::vector<Tensor>& in) {
+    return norm_rotate_split(in[0], in[1], in[2], rotary, 4, 1e-5);
+  };
   expect_fused_matches_float64(full, {activation({3, 6, 64}), weight({64}), weight({64})});
-  const Op norm_only = [](const std::vector<Tensor>& in) { return norm_rotate_split(in[0], in[1], in[2], {}, 4, 1e-5); };
+  const Op norm_only = [](const std::vector<Tensor>& in) {
+    return norm_rotate_split(in[0], in[1], in[2], {}, 4, 1e-5);
+  };
   expect_fused_matches_float64(norm_only, {activation({3, 6, 64}), weight({64}), weight({64})});
-  const Op rotate_only = [&](const std::vector<Tensor>& in) { return norm_rotate_split(in[0], {}, {}, rotary, 4, 1e-5); };
+  const Op rotate_only = [&](const std::vector<Tensor>& in) {
+    return norm_rotate_split(in[0], {}, {}, rotary, 4, 1e-5);
+  };
   expect_fused_matches_float64(rotate_only, {activation({3, 6, 64})});
 }
 
@@ -107,18 +127,27 @@ TEST_F(FusedOps, AttentionMatchesFloat64) {
   const auto key_mask = at::ones({2, 9}, at::kBool);
   key_mask[1].slice(0, 6).fill_(false);
   const Op op = [&](const std::vector<Tensor>& in) {
-    return attention({.q = in[0], .k = in[1], .v = in[2], .key_mask = key_mask, .caption_k = in[3], .caption_v = in[4],
-                      .caption_mask = caption_mask, .gate = in[5], .scale = 0.3});
+    return attention({.q = in[0],
+                      .k = in[1],
+                      .v = in[2],
+                      .key_mask = key_mask,
+                      .caption_k = in[3],
+                      .caption_v = in[4],
+                      .caption_mask = caption_mask,
+                      .gate = in[5],
+                      .scale = 0.3});
   };
   for (const std::int64_t kv_heads : {4, 2}) {
-    expect_fused_matches_float64(op, {activation({2, 4, 9, 16}), activation({2, kv_heads, 9, 16}),
-                                      activation({2, kv_heads, 9, 16}), activation({2, kv_heads, 5, 16}),
-                                      activation({2, kv_heads, 5, 16}), weight({4})});
+    expect_fused_matches_float64(
+        op, {activation({2, 4, 9, 16}), activation({2, kv_heads, 9, 16}),
+             activation({2, kv_heads, 9, 16}), activation({2, kv_heads, 5, 16}),
+             activation({2, kv_heads, 5, 16}), weight({4})});
   }
   const Op plain = [](const std::vector<Tensor>& in) {
     return attention({.q = in[0], .k = in[1], .v = in[2], .scale = 0.25});
   };
-  expect_fused_matches_float64(plain, {activation({2, 2, 17, 16}), activation({2, 2, 17, 16}), activation({2, 2, 17, 16})});
+  expect_fused_matches_float64(
+      plain, {activation({2, 2, 17, 16}), activation({2, 2, 17, 16}), activation({2, 2, 17, 16})});
 }
 
 TEST_F(FusedOps, AttentionIgnoresMaskedKeys) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The plain meaning of every fused operator, in ATen: used on other devices and dtypes, and by the tests.
+// The plain meaning of every fused operator, in ATen: used on other devices and dtypes, and by the
+// tests.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full_like.h>
@@ -43,8 +44,8 @@ Tensor add_rms_norm(const Tensor& x, const Tensor& y, const Tensor& multiplier, 
   return (widen(x) + normalised(y, multiplier, eps)).to(x.scalar_type());
 }
 
-Tensor norm_rotate_split(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& rotary,
-                         std::int64_t heads, double eps) {
+Tensor norm_rotate_split(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                         const Tensor& rotary, std::int64_t heads, double eps) {
   auto wide = widen(x);
   const auto type = wide.scalar_type();
   if (weight.defined()) {
@@ -53,7 +54,8 @@ Tensor norm_rotate_split(const Tensor& x, const Tensor& weight, const Tensor& bi
   wide = wide.view({x.size(0), x.size(1), heads, -1}).transpose(1, 2);  // (B, H, N, d)
   if (rotary.defined()) {
     const auto pairs = wide.unflatten(-1, {-1, 2});  // (B, H, N, d/2, 2)
-    const auto angles = (rotary.dim() == 4 ? rotary.unsqueeze(1) : rotary).to(type);  // (..., N, d/2, 2)
+    const auto angles =
+        (rotary.dim() == 4 ? rotary.unsqueeze(1) : rotary).to(type);    // (..., N, d/2, 2)
     const auto cos = angles.select(-1, 0), sin = angles.select(-1, 1);  // (N, d/2)
     const auto a = pairs.select(-1, 0), b = pairs.select(-1, 1);
     wide = at::stack({a * cos - b * sin, a * sin + b * cos}, -1).flatten(-2);  // (B, H, N, d)
@@ -71,13 +73,14 @@ Tensor attention(const AttentionInputs& in) {
     }
     return allowed.unsqueeze(1).unsqueeze(1);  // (B, 1, 1, keys)
   };
-  auto out = at::scaled_dot_product_attention(in.q, repeat_heads(in.k, heads), repeat_heads(in.v, heads),
-                                              mask(in.key_mask), 0.0, false, in.scale);
+  auto out =
+      at::scaled_dot_product_attention(in.q, repeat_heads(in.k, heads), repeat_heads(in.v, heads),
+                                       mask(in.key_mask), 0.0, false, in.scale);
   if (in.caption_k.defined()) {
     const double scale = 1.0 / std::sqrt(static_cast<double>(in.q.size(3)));
     const auto cross = at::scaled_dot_product_attention(in.q, repeat_heads(in.caption_k, heads),
-                                                        repeat_heads(in.caption_v, heads), mask(in.caption_mask), 0.0,
-                                                        false, scale);
+                                                        repeat_heads(in.caption_v, heads),
+                                                        mask(in.caption_mask), 0.0, false, scale);
     out = out + in.gate.to(out.scalar_type()).view({1, heads, 1, 1}) * cross;
   }
   return out.transpose(1, 2).flatten(2);  // (B, N, H * d)

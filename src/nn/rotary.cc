@@ -9,12 +9,14 @@ namespace medaug::nn {
 
 at::Tensor rotary_table(std::int64_t height, std::int64_t width, const RotaryOptions& options) {
   const auto frequencies = options.head_dim / 4;
-  auto table = at::empty({height * width, options.head_dim / 2, 2}, at::TensorOptions().dtype(at::kFloat));
+  auto table =
+      at::empty({height * width, options.head_dim / 2, 2}, at::TensorOptions().dtype(at::kFloat));
   auto* out = table.mutable_data_ptr<float>();
   for (std::int64_t row = 0; row < height; ++row) {
     for (std::int64_t column = 0; column < width; ++column) {
       for (std::int64_t i = 0; i < frequencies; ++i) {
-        const double exponent = -4.0 * static_cast<double>(i) / static_cast<double>(options.head_dim);
+        const double exponent =
+            -4.0 * static_cast<double>(i) / static_cast<double>(options.head_dim);
         const double frequency = std::pow(options.theta * options.ntk, exponent) / options.linear;
         for (const auto place : {row, column}) {
           const double angle = static_cast<double>(place) * frequency;

@@ -75,17 +75,6 @@ Moments moments_of(const MaskPlane& plane) {
   return m;
 }
 
-std::string size_word(double area_share) {
-  return area_share < 0.02 ? "small" : area_share < 0.15 ? "medium-sized" : "large";
-}
-
-std::string shape_word(const MaskMeasures& measures) {
-  if (measures.ellipse_fill < 0.85) {
-    return "irregular";
-  }
-  return measures.axis_ratio > 0.8 ? "round" : measures.axis_ratio > 0.4 ? "oval" : "elongated";
-}
-
 }  // namespace
 
 MaskMeasures measure_mask(const MaskPlane& plane) {
@@ -112,6 +101,17 @@ MaskMeasures measure_mask(const MaskPlane& plane) {
   measures.ellipse_fill = m.count / (4.0 * std::numbers::pi * std::sqrt(small * large));
   measures.parts = count_parts(plane);
   return measures;
+}
+
+std::string size_word(double area_share) {
+  return area_share < 0.02 ? "small" : area_share < 0.15 ? "medium-sized" : "large";
+}
+
+std::string shape_word(const MaskMeasures& measures) {
+  if (measures.ellipse_fill < 0.85) {
+    return "irregular";
+  }
+  return measures.axis_ratio > 0.8 ? "round" : measures.axis_ratio > 0.4 ? "oval" : "elongated";
 }
 
 std::string place_words(double center_x, double center_y) {

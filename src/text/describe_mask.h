@@ -33,6 +33,12 @@ MaskMeasures measure_mask(const MaskPlane& plane);
 /// patient.
 std::string place_words(double center_x, double center_y);
 
+/// "small", "medium-sized" or "large". @param area_share  of one part, in [0, 1]
+std::string size_word(double area_share);
+
+/// "round", "oval", "elongated" or "irregular".
+std::string shape_word(const MaskMeasures& measures);
+
 /// A caption from a mask alone: "a small oval lesion in the upper left of the image", "3 small
 /// lesions", "no lesion".
 /// @param structure  what the class is called

@@ -9,14 +9,16 @@
 
 namespace medaug {
 
-double budget_used(const TrainingOptions& o, std::int64_t step, std::int64_t data_size, double elapsed_seconds) {
+double budget_used(const TrainingOptions& o, std::int64_t step, std::int64_t data_size,
+                   double elapsed_seconds) {
   double used = 0.0;
   if (o.max_steps > 0) {
     used = std::max(used, static_cast<double>(step) / static_cast<double>(o.max_steps));
   }
   if (o.num_epochs > 0) {
     const auto samples = static_cast<double>(o.num_epochs) * static_cast<double>(data_size);
-    const double steps = std::max(1.0, std::ceil(samples / static_cast<double>(o.effective_batch_size())));
+    const double steps =
+        std::max(1.0, std::ceil(samples / static_cast<double>(o.effective_batch_size())));
     used = std::max(used, static_cast<double>(step) / steps);
   }
   if (o.max_minutes > 0.0) {
@@ -40,7 +42,8 @@ std::vector<double> average_decays(const TrainingOptions& o, std::int64_t step) 
   }
   for (const double decay : o.ema_decay) {
     // A fixed decay would remember the random start for long: shorter at first, as usual.
-    decays.push_back(std::min(decay, (1.0 + static_cast<double>(step)) / (10.0 + static_cast<double>(step))));
+    decays.push_back(
+        std::min(decay, (1.0 + static_cast<double>(step)) / (10.0 + static_cast<double>(step))));
   }
   return decays;
 }

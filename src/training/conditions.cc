@@ -10,7 +10,8 @@ namespace medaug {
 
 void CaptionEncoder::encode(const std::vector<std::string>& captions, Conditions& conditions) {
   const auto n = static_cast<std::int64_t>(captions.size());
-  conditions.tokens = at::full({n, max_tokens_}, Tokenizer::kPad, at::TensorOptions().dtype(at::kLong));
+  conditions.tokens =
+      at::full({n, max_tokens_}, Tokenizer::kPad, at::TensorOptions().dtype(at::kLong));
   conditions.token_mask = at::zeros({n, max_tokens_}, at::TensorOptions().dtype(at::kBool));
   auto* ids = conditions.tokens.mutable_data_ptr<std::int64_t>();
   auto* mask = conditions.token_mask.mutable_data_ptr<bool>();
@@ -43,11 +44,13 @@ Conditions conditions_of(const Batch& batch, CaptionEncoder& captions, at::Devic
   return conditions;
 }
 
-Conditions dropped_conditions(Batch batch, CaptionEncoder& captions, const TrainingOptions& options, at::Device device) {
+Conditions dropped_conditions(Batch batch, CaptionEncoder& captions, const TrainingOptions& options,
+                              at::Device device) {
   const auto classes = batch.masks.size(1);
   batch.mask_present = batch.mask_present.clone();
   for (std::size_t i = 0; i < batch.draws.size(); ++i) {
-    RandomStream stream(static_cast<std::uint64_t>(options.seed), Purpose::kDrop, static_cast<std::uint64_t>(batch.draws[i]));
+    RandomStream stream(static_cast<std::uint64_t>(options.seed), Purpose::kDrop,
+                        static_cast<std::uint64_t>(batch.draws[i]));
     const bool both = stream.chance(options.both_dropout);
     if (stream.chance(options.caption_dropout) || both) {
       batch.captions[i].clear();
@@ -56,7 +59,8 @@ Conditions dropped_conditions(Batch batch, CaptionEncoder& captions, const Train
     if (stream.chance(options.mask_dropout) || both) {
       batch.mask_present[row] = 0.0;
     } else if (classes > 1 && stream.chance(options.class_dropout)) {
-      const auto dropped = static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(classes)));
+      const auto dropped =
+          static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(classes)));
       batch.masks[row][dropped].zero_();
     }
   }

@@ -16,9 +16,11 @@ namespace medaug {
 /// Captions as padded piece ids. Pieces of captions seen before are remembered. Not thread-safe.
 class CaptionEncoder {
  public:
-  CaptionEncoder(Tokenizer tokenizer, std::int64_t max_tokens) : tokenizer_(std::move(tokenizer)), max_tokens_(max_tokens) {}
+  CaptionEncoder(Tokenizer tokenizer, std::int64_t max_tokens)
+      : tokenizer_(std::move(tokenizer)), max_tokens_(max_tokens) {}
 
-  /// Fills `tokens` and `token_mask`, always (N, max_tokens): a caption's features must not depend on its neighbours.
+  /// Fills `tokens` and `token_mask`, always (N, max_tokens): a caption's features must not depend
+  /// on its neighbours.
   void encode(const std::vector<std::string>& captions, Conditions& conditions);
   const Tokenizer& tokenizer() const { return tokenizer_; }
   std::int64_t max_tokens() const { return max_tokens_; }
@@ -32,8 +34,9 @@ class CaptionEncoder {
 /// Conditions of a batch as they are. @param device  where the tensors go
 Conditions conditions_of(const Batch& batch, CaptionEncoder& captions, at::Device device);
 
-/// The same with captions, masks and single classes dropped at random, keyed by the draws: that is what lets the model
-/// be guided, and run without a caption, a mask or a class.
-Conditions dropped_conditions(Batch batch, CaptionEncoder& captions, const TrainingOptions& options, at::Device device);
+/// The same with captions, masks and single classes dropped at random, keyed by the draws: that is
+/// what lets the model be guided, and run without a caption, a mask or a class.
+Conditions dropped_conditions(Batch batch, CaptionEncoder& captions, const TrainingOptions& options,
+                              at::Device device);
 
 }  // namespace medaug

@@ -12,25 +12,30 @@
 
 namespace medaug {
 
-/// What one forward and backward pass works on. `draws` number the samples since the start of the run and key every
-/// random number, so the result does not depend on how samples are grouped or on which process has them.
+/// What one forward and backward pass works on. `draws` number the samples since the start of the
+/// run and key every random number, so the result does not depend on how samples are grouped or on
+/// which process has them.
 struct FlowBatch {
   at::Tensor images;  ///< (N, C, H, W) float32 in [-1, 1]
   Conditions conditions;
   std::vector<std::int64_t> draws;  ///< N
 };
 
-/// Noise and times come from streams of this seed: purpose kNoise and kTime in training, kValidation in validation.
+/// Noise and times come from streams of this seed: purpose kNoise and kTime in training,
+/// kValidation in validation.
 struct FlowDraws {
   at::Tensor noise;  ///< (N, C, H, W) standard normal
   at::Tensor time;   ///< (N)
 };
-FlowDraws draw_noise_and_time(const FlowBatch& batch, const FlowOptions& options, std::uint64_t seed);
-/// For validation: the time of each sample is given, and the same sample always meets the same noise.
-at::Tensor draw_noise(at::IntArrayRef shape, std::span<const std::int64_t> keys, std::uint64_t seed, Purpose purpose);
+FlowDraws draw_noise_and_time(const FlowBatch& batch, const FlowOptions& options,
+                              std::uint64_t seed);
+/// For validation: the time of each sample is given, and the same sample always meets the same
+/// noise.
+at::Tensor draw_noise(at::IntArrayRef shape, std::span<const std::int64_t> keys, std::uint64_t seed,
+                      Purpose purpose);
 
 /// Per-sample v-loss (N), float32, differentiable in the weights.
-at::Tensor flow_loss(const Generator& model, const FlowBatch& batch, const FlowDraws& draws, const FlowOptions& options,
-                     const NextDiTCall& call = {});
+at::Tensor flow_loss(const Generator& model, const FlowBatch& batch, const FlowDraws& draws,
+                     const FlowOptions& options, const NextDiTCall& call = {});
 
 }  // namespace medaug

@@ -49,7 +49,8 @@ MetricLog::MetricLog(const fs::path& folder, std::int64_t resume_step) : folder_
   }
   lines_.open(path, resume_step >= 0 ? std::ios::app : std::ios::trunc);
   if (!lines_) {
-    throw Error(ErrorCode::kResource, path.string(), "cannot be written", "is the disk full or the folder read-only?");
+    throw Error(ErrorCode::kResource, path.string(), "cannot be written",
+                "is the disk full or the folder read-only?");
   }
 }
 

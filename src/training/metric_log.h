@@ -9,8 +9,9 @@
 
 namespace medaug {
 
-/// logs/metrics.jsonl, one object per step, and logs/training_log.json, the summary that is rewritten at every
-/// validation. On resume, lines behind the checkpoint's step are cut off. Not thread-safe.
+/// logs/metrics.jsonl, one object per step, and logs/training_log.json, the summary that is
+/// rewritten at every validation. On resume, lines behind the checkpoint's step are cut off. Not
+/// thread-safe.
 class MetricLog {
  public:
   /// @param resume_step  lines of later steps are dropped; -1 starts anew

@@ -18,7 +18,8 @@ constexpr const char* kTokenizer = "tokenizer";
 constexpr const char* kFormat = "medaug-model-1";
 
 at::Tensor bytes_tensor(const std::string& bytes) {
-  auto x = at::empty({static_cast<std::int64_t>(bytes.size())}, at::TensorOptions().dtype(at::kByte));
+  auto x =
+      at::empty({static_cast<std::int64_t>(bytes.size())}, at::TensorOptions().dtype(at::kByte));
   std::memcpy(x.mutable_data_ptr(), bytes.data(), bytes.size());
   return x;
 }
@@ -60,14 +61,17 @@ ModelInfo info_from(const SafetensorsFile& file) {
     validate(info.generator.dit, "model");
     return info;
   } catch (const nlohmann::json::exception& e) {
-    throw Error(ErrorCode::kCheckpoint, where, std::string("its description is damaged: ") + e.what());
+    throw Error(ErrorCode::kCheckpoint, where,
+                std::string("its description is damaged: ") + e.what());
   } catch (const Error& e) {
     throw Error(ErrorCode::kCheckpoint, where, e.what());
   }
 }
 
-[[noreturn]] void refuse(const SafetensorsFile& file, const std::string& tensor, const std::string& what) {
-  throw Error(ErrorCode::kCheckpoint, file.path.string() + ": " + tensor, what, "run 'medaug check checkpoint' on it");
+[[noreturn]] void refuse(const SafetensorsFile& file, const std::string& tensor,
+                         const std::string& what) {
+  throw Error(ErrorCode::kCheckpoint, file.path.string() + ": " + tensor, what,
+              "run 'medaug check checkpoint' on it");
 }
 
 void fill_weights(Generator& model, const SafetensorsFile& file) {
@@ -99,12 +103,14 @@ void fill_weights(Generator& model, const SafetensorsFile& file) {
 
 std::string tokenizer_of(const SafetensorsFile& file) {
   const auto& bytes = file.at(kTokenizer);
-  return {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())};
+  return {static_cast<const char*>(bytes.const_data_ptr()),
+          static_cast<std::size_t>(bytes.numel())};
 }
 
 }  // namespace
 
-void write_model_file(const std::filesystem::path& path, const ModelInfo& info, const NamedTensors& weights) {
+void write_model_file(const std::filesystem::path& path, const ModelInfo& info,
+                      const NamedTensors& weights) {
   NamedTensors tensors;
   for (const auto& [name, tensor] : weights) {
     tensors.emplace_back(name, tensor.to(at::kCPU, at::kFloat).contiguous());
@@ -113,7 +119,8 @@ void write_model_file(const std::filesystem::path& path, const ModelInfo& info, 
   write_safetensors(path, tensors, {{"format", kFormat}, {"medaug", info_json(info).dump()}});
 }
 
-LoadedModel load_model_file(const std::filesystem::path& path, at::Device device, at::ScalarType dtype) {
+LoadedModel load_model_file(const std::filesystem::path& path, at::Device device,
+                            at::ScalarType dtype) {
   const auto file = read_safetensors(path);
   auto info = info_from(file);
   info.tokenizer = tokenizer_of(file);
@@ -128,6 +135,8 @@ LoadedModel load_model_file(const std::filesystem::path& path, at::Device device
   return {std::move(info), std::move(model), std::move(tokenizer), sha256_file(path)};
 }
 
-ModelInfo read_model_info(const std::filesystem::path& path) { return info_from(read_safetensors_header(path)); }
+ModelInfo read_model_info(const std::filesystem::path& path) {
+  return info_from(read_safetensors_header(path));
+}
 
 }  // namespace medaug

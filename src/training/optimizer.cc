@@ -5,23 +5,27 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
 
 #include "base/error.h"
 #include "nn/cpu/kernels.h"
+#include "training/muon.h"
 
 namespace medaug {
 namespace {
 
 using at::Tensor;
 
-constexpr std::int64_t kChunk = 1 << 15;  // elements of one task; sums are formed chunk by chunk, in order
+constexpr std::int64_t kChunk =
+    1 << 15;  // elements of one task; sums are formed chunk by chunk, in order
 
 bool fused(const Tensor& master, const Tensor& gradient) {
   return master.device().is_cpu() && master.scalar_type() == at::kFloat &&
@@ -38,7 +42,8 @@ double sum_squares(const Tensor& gradient_in) {
       const auto begin = i * kChunk, n = std::min(kChunk, gradient.numel() - begin);
       sums[static_cast<std::size_t>(i)] =
           gradient.scalar_type() == at::kBFloat16
-              ? kernels.sum_squares_bf16(static_cast<const nn::cpu::Bf16*>(gradient.const_data_ptr()) + begin, n)
+              ? kernels.sum_squares_bf16(
+                    static_cast<const nn::cpu::Bf16*>(gradient.const_data_ptr()) + begin, n)
               : kernels.sum_squares_float(gradient.const_data_ptr<float>() + begin, n);
     }
   });
@@ -49,19 +54,22 @@ double sum_squares(const Tensor& gradient_in) {
   return total;
 }
 
-[[noreturn]] void refuse(const SafetensorsFile& file, const std::string& tensor, const std::string& what) {
+[[noreturn]] void refuse(const SafetensorsFile& file, const std::string& tensor,
+                         const std::string& what) {
   throw Error(ErrorCode::kCheckpoint, file.path.string() + ": " + tensor, what,
               "it was saved by a run with another model; start a new run or use its config");
 }
 
 }  // namespace
 
-AdamW::AdamW(NamedTensors parameters, const AdamWOptions& options, at::ScalarType compute, int averages)
-    : options_(options) {
+AdamW::AdamW(NamedTensors parameters, const AdamWOptions& options, at::ScalarType compute,
+             int averages, const MuonOptions& muon)
+    : options_(options), muon_(muon) {
   const at::NoGradGuard no_grad;
   std::int64_t total = 0;
   for (auto& [name, parameter] : parameters) {
-    slots_.push_back({name, parameter, total, parameter.numel(), 0});
+    const bool orthogonal = muon.lr_ratio > 0.0 && is_hidden_matrix(name, parameter);
+    slots_.push_back({name, parameter, total, parameter.numel(), 0, orthogonal});
     total += parameter.numel();
   }
   MEDAUG_ASSERT(!slots_.empty() && averages >= 0 && averages <= 3);
@@ -130,24 +138,79 @@ void AdamW::step(double lr, double gradient_scale, const std::vector<double>& av
       continue;
     }
     ++slot.steps;
+    if (slot.orthogonal) {
+      continue;
+    }
     if (fused(master_, g)) {
       step_fused(slot, lr, gradient_scale, average_decay);
     } else {
       step_plain(slot, lr, gradient_scale, average_decay);
     }
   }
+  if (muon_.lr_ratio > 0.0) {
+    step_orthogonal(lr * muon_.lr_ratio, gradient_scale, average_decay);
+  }
 }
 
-void AdamW::step_fused(Slot& slot, double lr, double gradient_scale, const std::vector<double>& average_decay) {
+// Matrices of one shape go through the Newton-Schulz steps together: few large products instead of
+// many small ones.
+void AdamW::step_orthogonal(double lr, double gradient_scale,
+                            const std::vector<double>& average_decay) {
+  std::map<std::pair<std::int64_t, std::int64_t>, std::vector<const Slot*>> groups;
+  for (const auto& slot : slots_) {
+    if (slot.orthogonal && gradient(slot).defined()) {
+      const auto rows = slot.parameter.size(0), columns = slot.size / rows;
+      groups[{std::min(rows, columns), std::max(rows, columns)}].push_back(&slot);
+    }
+  }
+  for (const auto& [shape, members] : groups) {
+    std::vector<Tensor> directions;
+    for (const auto* slot : members) {
+      const auto g =
+          (gradient(*slot).to(at::kFloat) * gradient_scale).view({slot->parameter.size(0), -1});
+      auto m = view(momentum_, *slot).view(g.sizes());
+      m.lerp_(g, 1.0 - muon_.momentum);
+      const auto direction = g.lerp(m, muon_.momentum);
+      directions.push_back(direction.size(0) > direction.size(1) ? direction.t() : direction);
+    }
+    const auto updates = orthogonalised(at::stack(directions));
+    const double factor = -lr * 0.2 * std::sqrt(static_cast<double>(shape.second));
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const auto& slot = *members[i];
+      auto p = view(master_, slot);
+      const auto update = updates[static_cast<std::int64_t>(i)];
+      p.mul_(1.0 - lr * options_.weight_decay);
+      p.add_((slot.parameter.size(0) > shape.first ? update.t() : update).reshape(p.sizes()),
+             factor);
+      update_average_and_copy(slot, average_decay);
+    }
+  }
+}
+
+void AdamW::update_average_and_copy(const Slot& slot, const std::vector<double>& average_decay) {
+  const auto p = view(master_, slot);
+  for (std::size_t k = 0; k < averages_.size(); ++k) {
+    view(averages_[k], slot).mul_(average_decay[k]).add_(p, 1.0 - average_decay[k]);
+  }
+  if (!copy_.is_same(master_)) {
+    view(copy_, slot).copy_(p);
+  }
+}
+
+void AdamW::step_fused(Slot& slot, double lr, double gradient_scale,
+                       const std::vector<double>& average_decay) {
   const auto g = gradient(slot).contiguous();
   nn::cpu::AdamWArgs base;
   base.lr = static_cast<float>(lr);
-  base.beta1 = static_cast<float>(options_.beta1);
+  base.rest1 = static_cast<float>(1.0 - options_.beta1);
+  base.rest2 = static_cast<float>(1.0 - options_.beta2);
   base.beta2 = static_cast<float>(options_.beta2);
   base.eps = static_cast<float>(options_.eps);
   base.weight_decay = static_cast<float>(options_.weight_decay);
-  base.correction1 = static_cast<float>(1.0 - std::pow(options_.beta1, static_cast<double>(slot.steps)));
-  base.correction2_sqrt = static_cast<float>(std::sqrt(1.0 - std::pow(options_.beta2, static_cast<double>(slot.steps))));
+  base.correction1 =
+      static_cast<float>(1.0 - std::pow(options_.beta1, static_cast<double>(slot.steps)));
+  base.correction2_sqrt = static_cast<float>(
+      std::sqrt(1.0 - std::pow(options_.beta2, static_cast<double>(slot.steps))));
   base.grad_scale = static_cast<float>(gradient_scale);
   base.emas = static_cast<int>(averages_.size());
   for (std::size_t k = 0; k < averages_.size(); ++k) {
@@ -166,14 +229,16 @@ void AdamW::step_fused(Slot& slot, double lr, double gradient_scale, const std::
       args.ema[k] = averages_[k].mutable_data_ptr<float>() + offset;
     }
     if (g.scalar_type() == at::kBFloat16) {
-      kernels.adamw_bf16(args, static_cast<const nn::cpu::Bf16*>(g.const_data_ptr()) + begin, end - begin);
+      kernels.adamw_bf16(args, static_cast<const nn::cpu::Bf16*>(g.const_data_ptr()) + begin,
+                         end - begin);
     } else {
       kernels.adamw_float(args, g.const_data_ptr<float>() + begin, end - begin);
     }
   });
 }
 
-void AdamW::step_plain(Slot& slot, double lr, double gradient_scale, const std::vector<double>& average_decay) {
+void AdamW::step_plain(Slot& slot, double lr, double gradient_scale,
+                       const std::vector<double>& average_decay) {
   const auto g = gradient(slot).to(master_.scalar_type()) * gradient_scale;
   auto p = view(master_, slot), m = view(momentum_, slot), v = view(variance_, slot);
   const double correction1 = 1.0 - std::pow(options_.beta1, static_cast<double>(slot.steps));
@@ -182,12 +247,7 @@ void AdamW::step_plain(Slot& slot, double lr, double gradient_scale, const std::
   m.lerp_(g, 1.0 - options_.beta1);
   v.mul_(options_.beta2).addcmul_(g, g, 1.0 - options_.beta2);
   p.addcdiv_(m, (v.sqrt() / std::sqrt(correction2)).add_(options_.eps), -lr / correction1);
-  for (std::size_t k = 0; k < averages_.size(); ++k) {
-    view(averages_[k], slot).mul_(average_decay[k]).add_(p, 1.0 - average_decay[k]);
-  }
-  if (!copy_.is_same(master_)) {
-    view(copy_, slot).copy_(p);
-  }
+  update_average_and_copy(slot, average_decay);
 }
 
 void AdamW::use_average(int index) {
@@ -231,7 +291,8 @@ NamedTensors AdamW::state() const {
     add("average" + std::to_string(k) + ".", averages_[k]);
   }
   for (const auto& slot : slots_) {
-    out.emplace_back("steps." + slot.name, at::scalar_tensor(slot.steps, at::TensorOptions().dtype(at::kLong)));
+    out.emplace_back("steps." + slot.name,
+                     at::scalar_tensor(slot.steps, at::TensorOptions().dtype(at::kLong)));
   }
   return out;
 }
@@ -244,7 +305,8 @@ void AdamW::load_state(const SafetensorsFile& file) {
     if (found == file.tensors.end()) {
       refuse(file, name, "is missing");
     }
-    if (found->second.sizes() != tensor.sizes() || found->second.scalar_type() != tensor.scalar_type()) {
+    if (found->second.sizes() != tensor.sizes() ||
+        found->second.scalar_type() != tensor.scalar_type()) {
       refuse(file, name, "has another shape or dtype than this model");
     }
   }
@@ -271,13 +333,14 @@ double schedule_factor(Schedule schedule, double progress, double floor) {
   return floor + (1.0 - floor) * share;
 }
 
-double step_schedule_factor(Schedule schedule, std::int64_t step, std::int64_t warmup_steps, std::int64_t total_steps,
-                            double floor) {
+double step_schedule_factor(Schedule schedule, std::int64_t step, std::int64_t warmup_steps,
+                            std::int64_t total_steps, double floor) {
   if (step < warmup_steps) {
     return static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, warmup_steps));
   }
   const auto rest = std::max<std::int64_t>(1, total_steps - warmup_steps);
-  return schedule_factor(schedule, static_cast<double>(step - warmup_steps) / static_cast<double>(rest), floor);
+  return schedule_factor(
+      schedule, static_cast<double>(step - warmup_steps) / static_cast<double>(rest), floor);
 }
 
 }  // namespace medaug

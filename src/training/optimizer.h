@@ -20,66 +20,90 @@ struct AdamWOptions {
   double weight_decay = 0.0;  ///< decoupled; a parameter without gradient is not decayed either
 };
 
-/// AdamW (Loshchilov & Hutter, arXiv 1711.05101) over full-precision master weights, with exponential moving averages
-/// and the low-precision copy that the network runs on, all in one pass over memory on the CPU.
+/// Muon (Jordan et al. 2024) for the matrices inside the network; all other parameters stay with
+/// AdamW. The update is the orthogonalised momentum times 0.2 sqrt(max(rows, columns)), so that
+/// learning rates are of AdamW's size (Liu et al., arXiv 2502.16982, section 2.2).
+struct MuonOptions {
+  double lr_ratio = 0.0;  ///< learning rate over AdamW's; 0 = Muon is off
+  double momentum = 0.95;
+};
+
+/// AdamW (Loshchilov & Hutter, arXiv 1711.05101) over full-precision master weights, with
+/// exponential moving averages and the low-precision copy that the network runs on, all in one pass
+/// over memory on the CPU.
 ///
-/// The parameters of the network become views of the copy, so nothing is written back after a step. A parameter's own
-/// step count starts with its first gradient. Not thread-safe.
+/// The parameters of the network become views of the copy, so nothing is written back after a step.
+/// A parameter's own step count starts with its first gradient. Not thread-safe.
 class AdamW {
  public:
   /// @param parameters  named leaves of the network; their values become the master weights
   /// @param compute     dtype the network runs in: float32, float64 or bfloat16
   /// @param averages    number of moving averages, at most 3
-  AdamW(NamedTensors parameters, const AdamWOptions& options, at::ScalarType compute, int averages = 0);
+  AdamW(NamedTensors parameters, const AdamWOptions& options, at::ScalarType compute,
+        int averages = 0, const MuonOptions& muon = {});
 
-  /// Global L2 norm of all gradients; not finite when any gradient is not. Independent of the number of threads.
+  /// Global L2 norm of all gradients; not finite when any gradient is not. Independent of the
+  /// number of threads.
   double gradient_norm() const;
   /// One step with the gradients that the parameters hold, multiplied by `gradient_scale`.
   /// @param average_decay  one per average: e = d e + (1 - d) p
   void step(double lr, double gradient_scale = 1.0, const std::vector<double>& average_decay = {});
   void clear_gradients();
-  /// Adds the gradients to a float32 sum and clears them; the next `step` uses the sum (gradient accumulation).
+  /// Adds the gradients to a float32 sum and clears them; the next `step` uses the sum (gradient
+  /// accumulation).
   void accumulate_gradients();
 
   /// Puts the weights of an average into the network (-1 = the trained weights again).
   void use_average(int index);
 
-  /// "weight.<name>", "momentum.<name>", "variance.<name>", "steps.<name>", "average<k>.<name>": views of the state.
+  /// "weight.<name>", "momentum.<name>", "variance.<name>", "steps.<name>", "average<k>.<name>":
+  /// views of the state.
   NamedTensors state() const;
   /// The weights, or those of an average, under the parameters' own names.
   NamedTensors weights(int average = -1) const;
-  /// @throws Error kCheckpoint naming the first missing tensor or wrong shape; nothing is changed then
+  /// @throws Error kCheckpoint naming the first missing tensor or wrong shape; nothing is changed
+  /// then
   void load_state(const SafetensorsFile& file);
   std::int64_t parameter_count() const { return master_.numel(); }
 
  private:
   struct Slot {
     std::string name;
-    at::Tensor parameter;    ///< leaf of the network
+    at::Tensor parameter;  ///< leaf of the network
     std::int64_t offset = 0;
     std::int64_t size = 0;
     std::int64_t steps = 0;
+    bool orthogonal = false;  ///< updated by Muon
   };
 
   at::Tensor view(const at::Tensor& flat, const Slot& slot) const;
   at::Tensor gradient(const Slot& slot) const;
-  void step_fused(Slot& slot, double lr, double gradient_scale, const std::vector<double>& average_decay);
-  void step_plain(Slot& slot, double lr, double gradient_scale, const std::vector<double>& average_decay);
+  void step_fused(Slot& slot, double lr, double gradient_scale,
+                  const std::vector<double>& average_decay);
+  void step_plain(Slot& slot, double lr, double gradient_scale,
+                  const std::vector<double>& average_decay);
+
+  void step_orthogonal(double lr, double gradient_scale, const std::vector<double>& average_decay);
+  void update_average_and_copy(const Slot& slot, const std::vector<double>& average_decay);
 
   AdamWOptions options_;
+  MuonOptions muon_;
   std::vector<Slot> slots_;
   at::Tensor master_, momentum_, variance_, copy_, sum_;
   std::vector<at::Tensor> averages_;
 };
 
-/// Factor that brings a gradient norm to at most `max_norm`: min(1, max / (norm + 1e-6)), as torch's clip_grad_norm_.
+/// Factor that brings a gradient norm to at most `max_norm`: min(1, max / (norm + 1e-6)), as
+/// torch's clip_grad_norm_.
 double clip_scale(double norm, double max_norm);
 
-/// Share of the peak learning rate. @param progress  share of the budget used after the warm-up, in [0, 1]
-/// cosine: floor + (1 - floor) (1 + cos(pi progress)) / 2; held at its end, it never rises again
+/// Share of the peak learning rate. @param progress  share of the budget used after the warm-up, in
+/// [0, 1] cosine: floor + (1 - floor) (1 + cos(pi progress)) / 2; held at its end, it never rises
+/// again
 double schedule_factor(Schedule schedule, double progress, double floor);
 
 /// Learning-rate factor with linear warm-up, counted in steps as transformers' schedules do.
-double step_schedule_factor(Schedule schedule, std::int64_t step, std::int64_t warmup_steps, std::int64_t total_steps, double floor);
+double step_schedule_factor(Schedule schedule, std::int64_t step, std::int64_t warmup_steps,
+                            std::int64_t total_steps, double floor);
 
 }  // namespace medaug

@@ -61,6 +61,13 @@ struct EnumNames<Schedule> {
       {Schedule::kCosine, "cosine"}, {Schedule::kConstant, "constant"}};
 };
 
+enum class OptimizerKind { kAdamW, kMuon };
+template <>
+struct EnumNames<OptimizerKind> {
+  static constexpr std::pair<OptimizerKind, std::string_view> kNames[] = {
+      {OptimizerKind::kAdamW, "adamw"}, {OptimizerKind::kMuon, "muon"}};
+};
+
 enum class AmpDtype { kBFloat16, kFloat16, kFloat32 };
 template <>
 struct EnumNames<AmpDtype> {
@@ -85,7 +92,10 @@ struct TrainingOptions {
   std::int64_t num_epochs = 100;
   std::int64_t max_steps = 0;
   double max_minutes = 0.0;
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
   double learning_rate = 1e-4;
+  double muon_learning_rate = 4e-3;
+  double muon_momentum = 0.95;
   double beta1 = 0.9;
   double beta2 = 0.99;
   double eps = 1e-8;
@@ -128,6 +138,19 @@ template <class Visitor>
 void describe_optimiser(Visitor& visit, TrainingOptions& o) {
   visit(Field{.name = "learning_rate", .help = "largest learning rate", .min = 1e-12, .max = 10},
         o.learning_rate);
+  visit(Field{.name = "optimizer",
+              .help = "adamw, or muon for the matrices inside the network (the rest stays adamw)"},
+        o.optimizer);
+  visit(Field{.name = "muon_learning_rate",
+              .help = "largest learning rate of muon; it follows the same schedule",
+              .min = 1e-12,
+              .max = 10},
+        o.muon_learning_rate);
+  visit(Field{.name = "muon_momentum",
+              .help = "muon's average of the gradient",
+              .min = 0,
+              .max = 0.9999},
+        o.muon_momentum);
   visit(Field{.name = "beta1", .help = "AdamW's average of the gradient", .min = 0, .max = 0.9999},
         o.beta1);
   visit(Field{.name = "beta2", .help = "AdamW's average of its square", .min = 0, .max = 0.999999},

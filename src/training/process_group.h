@@ -5,7 +5,8 @@
 
 namespace medaug {
 
-/// The processes that train one model together. A step asks this interface and never how many there are.
+/// The processes that train one model together. A step asks this interface and never how many there
+/// are.
 class ProcessGroup {
  public:
   virtual ~ProcessGroup() = default;

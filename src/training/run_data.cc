@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "training/run_data.h"
 
+#include <ATen/TensorOperators.h>
+
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <utility>
@@ -22,9 +25,12 @@ Manifest read(const std::filesystem::path& path, const DataOptions& options) {
 
 }  // namespace
 
-std::pair<Manifest, Manifest> split_by_group(const Manifest& all, double fraction, std::uint64_t seed) {
+std::pair<Manifest, Manifest> split_by_group(const Manifest& all, double fraction,
+                                             std::uint64_t seed) {
   std::map<std::string, std::int64_t> number;  // of each group, in order of name
-  const auto group_of = [](const Record& r) { return r.group.empty() ? "line " + std::to_string(r.line) : r.group; };
+  const auto group_of = [](const Record& r) {
+    return r.group.empty() ? "line " + std::to_string(r.line) : r.group;
+  };
   for (const auto& record : all.records) {
     number.emplace(group_of(record), 0);
   }
@@ -53,8 +59,10 @@ RunData load_run_data(const RunConfig& config) {
   if (const auto path = val_manifest(config); !path.empty()) {
     val = read(path, config.data);
   } else if (config.data.val_fraction > 0.0) {
-    std::tie(train, val) = split_by_group(train, config.data.val_fraction, static_cast<std::uint64_t>(config.training.seed));
-    log_info(std::to_string(val.records.size()) + " of " + std::to_string(train.records.size() + val.records.size()) +
+    std::tie(train, val) = split_by_group(train, config.data.val_fraction,
+                                          static_cast<std::uint64_t>(config.training.seed));
+    log_info(std::to_string(val.records.size()) + " of " +
+             std::to_string(train.records.size() + val.records.size()) +
              " records are held out for validation (data.val_fraction), whole groups");
   }
   data.train = Dataset::load(train, data.preprocess, threads, config.data.max_bad_fraction);
@@ -65,7 +73,27 @@ RunData load_run_data(const RunConfig& config) {
   return data;
 }
 
-GeneratorOptions model_options(const RunConfig& config, const PreprocessOptions& preprocess, std::int64_t vocabulary) {
+FlowOptions settled_flow(FlowOptions flow, const Dataset& data) {
+  constexpr std::int64_t kMost = 2000;  // images: more change nothing in the third digit
+  const auto stride = std::max<std::int64_t>(1, data.size() / kMost);
+  at::Tensor sum, squares;
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < data.size(); i += stride, ++count) {
+    const auto image = data.image(i).to(at::kDouble).flatten(1);  // (C, H W)
+    const auto mean = image.mean(1), square = image.square().mean(1);
+    sum = sum.defined() ? sum + mean : mean;
+    squares = squares.defined() ? squares + square : square;
+  }
+  const auto mean = sum / static_cast<double>(count);
+  const auto variance = squares / static_cast<double>(count) - mean.square();
+  flow.data_mean.assign(mean.const_data_ptr<double>(),
+                        mean.const_data_ptr<double>() + mean.numel());
+  flow.data_std = std::max(0.01, std::sqrt(variance.mean().item<double>()));
+  return flow;
+}
+
+GeneratorOptions model_options(const RunConfig& config, const PreprocessOptions& preprocess,
+                               std::int64_t vocabulary) {
   GeneratorOptions options{config.model, config.text, vocabulary};
   options.dit.in_channels = options.dit.out_channels = preprocess.channels;
   options.dit.mask_classes = preprocess.mask_classes;

@@ -16,15 +16,20 @@ struct RunData {
   PreprocessOptions preprocess;        ///< channels and bit depth settled
 };
 
-/// Reads and caches the manifests of a config. Without data.val_data, data.val_fraction of the groups (patients; a
-/// record without group is its own) are held out, chosen by the seed.
+/// Reads and caches the manifests of a config. Without data.val_data, data.val_fraction of the
+/// groups (patients; a record without group is its own) are held out, chosen by the seed.
 /// @throws Error kData
 RunData load_run_data(const RunConfig& config);
 
 /// Splits by group. @param fraction  of the groups that go to the second manifest
-std::pair<Manifest, Manifest> split_by_group(const Manifest& all, double fraction, std::uint64_t seed);
+std::pair<Manifest, Manifest> split_by_group(const Manifest& all, double fraction,
+                                             std::uint64_t seed);
+
+/// The flow with the mean of the images per channel and their deviation from it filled in.
+FlowOptions settled_flow(FlowOptions flow, const Dataset& data);
 
 /// Sizes of the model that follow from the data, the text encoder and the tokenizer.
-GeneratorOptions model_options(const RunConfig& config, const PreprocessOptions& preprocess, std::int64_t vocabulary);
+GeneratorOptions model_options(const RunConfig& config, const PreprocessOptions& preprocess,
+                               std::int64_t vocabulary);
 
 }  // namespace medaug

@@ -7,16 +7,17 @@
 
 namespace medaug {
 
-/// How far a run is. Everything else of its state is in the optimiser's tensors; random numbers have none.
+/// How far a run is. Everything else of its state is in the optimiser's tensors; random numbers
+/// have none.
 struct RunState {
   std::int64_t step = 0;
-  std::int64_t draws = 0;            ///< samples taken from the loader
-  double elapsed_seconds = 0.0;      ///< of training, earlier sessions included
-  double best_loss = 0.0;            ///< validation; meaningful when best_step >= 0
+  std::int64_t draws = 0;        ///< samples taken from the loader
+  double elapsed_seconds = 0.0;  ///< of training, earlier sessions included
+  double best_loss = 0.0;        ///< validation; meaningful when best_step >= 0
   std::int64_t best_step = -1;
   std::int64_t validations_without_gain = 0;
-  std::int64_t skipped_steps = 0;    ///< non-finite loss or gradient
-  double lr_factor = 1.0;            ///< halved by each way back after non-finite steps
+  std::int64_t skipped_steps = 0;  ///< non-finite loss or gradient
+  double lr_factor = 1.0;          ///< halved by each way back after non-finite steps
   std::int64_t ways_back = 0;
 };
 

@@ -33,7 +33,8 @@ std::string first_difference(const Json& stored, const Json& wanted) {
 }
 
 at::Tensor bytes_of(const std::string& text) {
-  auto x = at::empty({static_cast<std::int64_t>(text.size())}, at::TensorOptions().dtype(at::kByte));
+  auto x =
+      at::empty({static_cast<std::int64_t>(text.size())}, at::TensorOptions().dtype(at::kByte));
   std::memcpy(x.mutable_data_ptr(), text.data(), text.size());
   return x;
 }
@@ -74,7 +75,8 @@ StoredStep RunStore::newest(const Json& identity) const {
   try {
     const auto saved = Json::parse(stored.tensors.metadata.at("identity"));
     if (saved != identity) {
-      throw Error(ErrorCode::kCheckpoint, where, "belongs to another run: " + first_difference(saved, identity),
+      throw Error(ErrorCode::kCheckpoint, where,
+                  "belongs to another run: " + first_difference(saved, identity),
                   "use the config and data it was started with, or start a new run with --output");
     }
     stored.state = from_json<RunState>(Json::parse(stored.tensors.metadata.at("state")), where);
@@ -84,7 +86,8 @@ StoredStep RunStore::newest(const Json& identity) const {
     throw Error(ErrorCode::kCheckpoint, where, "has no training state in its metadata");
   }
   const auto& bytes = stored.tensors.at(kTokenizer);
-  stored.tokenizer.assign(static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel()));
+  stored.tokenizer.assign(static_cast<const char*>(bytes.const_data_ptr()),
+                          static_cast<std::size_t>(bytes.numel()));
   return stored;
 }
 
@@ -100,16 +103,21 @@ bool RunStore::save(const RunState& state, const NamedTensors& tensors_in, const
     tensor = tensor.cpu();
   }
   tensors.emplace_back(kTokenizer, bytes_of(model.tokenizer));
-  const Metadata metadata{{"format", "medaug-state-1"}, {"state", to_json(state).dump()}, {"identity", identity_.dump()}};
+  const Metadata metadata{{"format", "medaug-state-1"},
+                          {"state", to_json(state).dump()},
+                          {"identity", identity_.dump()}};
   const std::vector<CheckpointFile> files{
-      {kStateFile, [&](const std::filesystem::path& path) { write_safetensors(path, tensors, metadata); }},
-      {kInferenceFile, [&](const std::filesystem::path& path) { write_model_file(path, model, weights); }}};
+      {kStateFile,
+       [&](const std::filesystem::path& path) { write_safetensors(path, tensors, metadata); }},
+      {kInferenceFile,
+       [&](const std::filesystem::path& path) { write_model_file(path, model, weights); }}};
   std::int64_t bytes = 0;
   for (const auto& [name, tensor] : tensors) {
     bytes += tensor.numel() * static_cast<std::int64_t>(tensor.element_size());
   }
   try {
-    save_step(paths_, state.step, files, {.keep_last = keep_last_, .expected_bytes = bytes + bytes / 3});
+    save_step(paths_, state.step, files,
+              {.keep_last = keep_last_, .expected_bytes = bytes + bytes / 3});
     failures_ = 0;
     return true;
   } catch (const Error& e) {

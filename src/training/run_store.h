@@ -15,7 +15,8 @@
 
 namespace medaug {
 
-/// What must be the same for a run to go on: model, text encoder, preprocessing, flow, seed, batch and the data itself.
+/// What must be the same for a run to go on: model, text encoder, preprocessing, flow, seed, batch
+/// and the data itself.
 Json run_identity(const RunConfig& config, const Dataset& data);
 
 struct StoredStep {
@@ -32,19 +33,23 @@ class RunStore {
 
   /// @throws Error kConfig when the folder has checkpoints already (resume was not asked for)
   void require_new() const;
-  /// The newest checkpoint that verifies. @throws Error kCheckpoint when there is none, or when it belongs to another
-  /// model or other data (naming what differs)
+  /// The newest checkpoint that verifies. @throws Error kCheckpoint when there is none, or when it
+  /// belongs to another model or other data (naming what differs)
   StoredStep newest(const Json& identity) const;
   bool has_checkpoint() const;
   /// Writes config.yaml; later saves carry the identity.
   void begin(const Json& identity, const std::string& config_yaml);
-  /// @return false (with a warning) when the disk is full; @throws Error kResource after five failures in a row
-  bool save(const RunState& state, const NamedTensors& tensors, const ModelInfo& model, const NamedTensors& weights);
+  /// @return false (with a warning) when the disk is full; @throws Error kResource after five
+  /// failures in a row
+  bool save(const RunState& state, const NamedTensors& tensors, const ModelInfo& model,
+            const NamedTensors& weights);
   /// Makes a saved step the best one.
   void set_best(std::int64_t step);
 
   std::filesystem::path best_model() const { return paths_.checkpoints / kBestFile; }
-  std::filesystem::path step_folder(std::int64_t step) const { return paths_.checkpoints / step_name(step); }
+  std::filesystem::path step_folder(std::int64_t step) const {
+    return paths_.checkpoints / step_name(step);
+  }
   const RunPaths& paths() const { return paths_; }
 
  private:

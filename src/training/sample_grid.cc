@@ -24,8 +24,9 @@ std::vector<std::int64_t> chosen(const Dataset& data, std::int64_t count) {
 
 }  // namespace
 
-void write_sample_grid(const std::filesystem::path& path, const Generator& model, const Dataset& data,
-                       CaptionEncoder& captions, const SamplingSettings& settings, std::int64_t count,
+void write_sample_grid(const std::filesystem::path& path, const Generator& model,
+                       const Dataset& data, CaptionEncoder& captions,
+                       const SamplingSettings& settings, std::int64_t count,
                        const std::string& title) {
   const auto indices = chosen(data, count);
   const auto batch = batch_of(data, indices);
@@ -51,7 +52,8 @@ void write_sample_grid(const std::filesystem::path& path, const Generator& model
       cells.push_back({from_unit_range(made[i], 8), "made"});
     }
   }
-  write_png(path, contact_sheet(cells, {.columns = std::min(n, kColumns), .cell_size = 128, .title = title}));
+  write_png(path, contact_sheet(
+                      cells, {.columns = std::min(n, kColumns), .cell_size = 128, .title = title}));
 }
 
 }  // namespace medaug

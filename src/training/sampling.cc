@@ -21,11 +21,14 @@ struct BranchInputs {
   Conditions conditions;
 };
 
-BranchInputs inputs_of(Branch branch, const SamplingRequest& request, const Tensor& text, const Tensor& no_text) {
+BranchInputs inputs_of(Branch branch, const SamplingRequest& request, const Tensor& text,
+                       const Tensor& no_text) {
   const bool with_text = branch == Branch::kFull || branch == Branch::kNoMask;
   BranchInputs inputs{with_text ? text : no_text, request.conditions};
-  inputs.conditions.token_mask = with_text ? request.conditions.token_mask : request.no_text.token_mask;
-  if ((branch == Branch::kNoMask || branch == Branch::kNothing) && inputs.conditions.mask.defined()) {
+  inputs.conditions.token_mask =
+      with_text ? request.conditions.token_mask : request.no_text.token_mask;
+  if ((branch == Branch::kNoMask || branch == Branch::kNothing) &&
+      inputs.conditions.mask.defined()) {
     inputs.conditions.mask_present = at::zeros_like(inputs.conditions.mask_present);
   }
   return inputs;
@@ -36,8 +39,8 @@ Tensor join(const std::vector<Tensor>& parts) {
 }
 
 // Branches along the batch: one call of the network for all of them.
-BranchInputs stack_branches(std::span<const Branch> branches, const SamplingRequest& request, const Tensor& text,
-                            const Tensor& no_text) {
+BranchInputs stack_branches(std::span<const Branch> branches, const SamplingRequest& request,
+                            const Tensor& text, const Tensor& no_text) {
   std::vector<Tensor> captions, token_masks, masks, present;
   for (const auto branch : branches) {
     const auto one = inputs_of(branch, request, text, no_text);
@@ -56,8 +59,8 @@ BranchInputs stack_branches(std::span<const Branch> branches, const SamplingRequ
 
 }  // namespace
 
-Tensor sample_images(const Generator& model, const SamplingRequest& request, const SamplingSettings& settings,
-                     const StepCallback& on_step) {
+Tensor sample_images(const Generator& model, const SamplingRequest& request,
+                     const SamplingSettings& settings, const StepCallback& on_step) {
   const c10::InferenceMode inference;
   const auto n = static_cast<std::int64_t>(request.seeds.size());
   const auto channels = model.options().dit.in_channels;
@@ -67,14 +70,18 @@ Tensor sample_images(const Generator& model, const SamplingRequest& request, con
   const auto predict = [&](const Tensor& z, double time, std::span<const Branch> branches) {
     const auto inputs = stack_branches(branches, request, text, no_text);
     const auto times = at::full({z.size(0)}, time, z.options());
-    return model.predict(z, times, inputs.caption, inputs.conditions, settings.call).to(at::kFloat);
+    return model
+        .predict(network_input(z, times, settings.flow), times, inputs.caption, inputs.conditions,
+                 settings.call)
+        .to(at::kFloat);
   };
   GuidedField field(predict, settings.flow, settings.guidance);
-  const auto noise = draw_noise({n, channels, request.height, request.width}, request.seeds, 0, Purpose::kSampling);
+  const auto noise = draw_noise({n, channels, request.height, request.width}, request.seeds, 0,
+                                Purpose::kSampling);
   const auto z = noise.to(device) * settings.flow.noise_scale;
   const auto grid = time_grid(settings.sampler);
-  const auto x = integrate([&](const Tensor& state, double time) { return field(state, time); }, z, grid,
-                           settings.sampler, on_step);
+  const auto x = integrate([&](const Tensor& state, double time) { return field(state, time); }, z,
+                           grid, settings.sampler, on_step);
   return x.clamp(-1.0, 1.0);
 }
 

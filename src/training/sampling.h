@@ -13,8 +13,8 @@
 namespace medaug {
 
 struct SamplingRequest {
-  Conditions conditions = {};   ///< N images
-  Conditions no_text = {};      ///< the same with empty captions (or the negative caption)
+  Conditions conditions = {};           ///< N images
+  Conditions no_text = {};              ///< the same with empty captions (or the negative caption)
   std::span<const std::int64_t> seeds;  ///< N: an image's noise depends on its seed alone
   std::int64_t height = 64;
   std::int64_t width = 64;
@@ -27,9 +27,10 @@ struct SamplingSettings {
   NextDiTCall call = {};
 };
 
-/// Images (N, C, H, W) float32 in [-1, 1] (clamped) from noise; captions are encoded once. Runs without gradients.
+/// Images (N, C, H, W) float32 in [-1, 1] (clamped) from noise; captions are encoded once. Runs
+/// without gradients.
 /// @param on_step  may cancel: the state so far is then returned
-at::Tensor sample_images(const Generator& model, const SamplingRequest& request, const SamplingSettings& settings,
-                         const StepCallback& on_step = {});
+at::Tensor sample_images(const Generator& model, const SamplingRequest& request,
+                         const SamplingSettings& settings, const StepCallback& on_step = {});
 
 }  // namespace medaug

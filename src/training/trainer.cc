@@ -35,7 +35,8 @@ double now_seconds() {
 at::Device pick_device(DeviceChoice choice) {
   const bool cuda = at::hasCUDA();
   if (choice == DeviceChoice::kCuda && !cuda) {
-    throw Error(ErrorCode::kResource, "training.device", "no CUDA device is at hand", "use cpu or auto");
+    throw Error(ErrorCode::kResource, "training.device", "no CUDA device is at hand",
+                "use cpu or auto");
   }
   return cuda && choice != DeviceChoice::kCpu ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
 }
@@ -45,9 +46,16 @@ at::ScalarType compute_dtype(const TrainingOptions& o) {
     return at::kFloat;
   }
   if (o.amp_dtype == AmpDtype::kFloat16) {
-    log_warning("amp_dtype float16 would need a loss scaler; bfloat16 is used, which has the range of float32");
+    log_warning(
+        "amp_dtype float16 would need a loss scaler; bfloat16 is used, which has the range of "
+        "float32");
   }
   return at::kBFloat16;
+}
+
+MuonOptions muon_options(const TrainingOptions& o) {
+  return {o.optimizer == OptimizerKind::kMuon ? o.muon_learning_rate / o.learning_rate : 0.0,
+          o.muon_momentum};
 }
 
 NamedTensors parameters_of(const Generator& model) {
@@ -68,7 +76,8 @@ std::vector<std::string> captions_of(const Dataset& data) {
 
 std::vector<std::string> examples_of(const Dataset& data) {
   std::vector<std::string> examples;
-  for (std::int64_t i = 0; i < data.size() && examples.size() < 12; i += std::max<std::int64_t>(1, data.size() / 12)) {
+  for (std::int64_t i = 0; i < data.size() && examples.size() < 12;
+       i += std::max<std::int64_t>(1, data.size() / 12)) {
     examples.push_back(data.record(i).caption);
   }
   return examples;
@@ -78,12 +87,17 @@ std::vector<std::string> examples_of(const Dataset& data) {
 class Session {
  public:
   Session(const TrainRequest& request, ProcessGroup& processes)
-      : request_(request), config_(request.config), options_(request.config.training), processes_(processes),
-        store_(config_.run_folder, options_.keep_last), device_(pick_device(options_.device)) {
+      : request_(request),
+        config_(request.config),
+        options_(request.config.training),
+        processes_(processes),
+        store_(config_.run_folder, options_.keep_last),
+        device_(pick_device(options_.device)) {
     if (options_.threads > 0) {
       at::set_num_threads(static_cast<int>(options_.threads));
     }
     data_ = load_run_data(config_);
+    flow_ = settled_flow(config_.flow, *data_.train);
     open();
   }
 
@@ -115,6 +129,7 @@ class Session {
   RunStore store_;
   at::Device device_;
   RunData data_;
+  FlowOptions flow_;  ///< with the mean and deviation of the training images
   std::unique_ptr<CaptionEncoder> captions_;
   std::unique_ptr<Generator> model_;
   std::unique_ptr<AdamW> optimizer_;
@@ -122,16 +137,16 @@ class Session {
   std::unique_ptr<MetricLog> log_;
   std::unique_ptr<Interval> validate_due_, save_due_, sample_due_;
   RunState state_;
-  double started_ = 0.0;         ///< monotonic clock at the start of this session
+  double started_ = 0.0;  ///< monotonic clock at the start of this session
   double last_loss_ = 0.0, last_norm_ = 0.0, last_lr_ = 0.0;
-  double loss_sum_ = 0.0;        ///< since the last report
+  double loss_sum_ = 0.0;  ///< since the last report
   std::int64_t loss_count_ = 0;
   double report_time_ = 0.0;
   std::int64_t report_draws_ = 0;
   std::int64_t bad_in_a_row_ = 0;
   std::int64_t saved_step_ = -1;
   bool early_stop_ = false;
-  int best_average_ = 0;             ///< the moving average that inference files are made of
+  int best_average_ = 0;  ///< the moving average that inference files are made of
   double last_validation_ = 0.0;
 };
 
@@ -139,7 +154,8 @@ Tokenizer Session::open_tokenizer(const std::optional<StoredStep>& stored) const
   if (stored) {
     return Tokenizer::load(stored->tokenizer);
   }
-  return Tokenizer::train(captions_of(*data_.train), config_.text.vocabulary, static_cast<std::uint64_t>(options_.seed));
+  return Tokenizer::train(captions_of(*data_.train), config_.text.vocabulary,
+                          static_cast<std::uint64_t>(options_.seed));
 }
 
 void Session::open() {
@@ -152,12 +168,14 @@ void Session::open() {
   }
   auto tokenizer = open_tokenizer(stored);
   const auto seed = static_cast<std::uint64_t>(options_.seed);
-  model_ = std::make_unique<Generator>(model_options(config_, data_.preprocess, tokenizer.size()), seed);
+  model_ =
+      std::make_unique<Generator>(model_options(config_, data_.preprocess, tokenizer.size()), seed);
   model_->to(device_);
   const auto averages = static_cast<int>(options_.ema_half_life.size() + options_.ema_decay.size());
   optimizer_ = std::make_unique<AdamW>(
-      parameters_of(*model_), AdamWOptions{options_.beta1, options_.beta2, options_.eps, options_.weight_decay},
-      compute_dtype(options_), averages);
+      parameters_of(*model_),
+      AdamWOptions{options_.beta1, options_.beta2, options_.eps, options_.weight_decay},
+      compute_dtype(options_), averages, muon_options(options_));
   captions_ = std::make_unique<CaptionEncoder>(std::move(tokenizer), config_.text.max_tokens);
   best_average_ = averages > 0 ? 0 : -1;
   if (stored) {
@@ -167,9 +185,12 @@ void Session::open() {
   }
   store_.begin(identity, run_config_yaml(config_));
   log_ = std::make_unique<MetricLog>(config_.run_folder / "logs", stored ? state_.step : -1);
-  validate_due_ = std::make_unique<Interval>(options_.validate_every, options_.validate_every_minutes, state_.elapsed_seconds);
-  save_due_ = std::make_unique<Interval>(options_.save_every, options_.save_every_minutes, state_.elapsed_seconds);
-  sample_due_ = std::make_unique<Interval>(options_.sample_every, options_.sample_every_minutes, state_.elapsed_seconds);
+  validate_due_ = std::make_unique<Interval>(
+      options_.validate_every, options_.validate_every_minutes, state_.elapsed_seconds);
+  save_due_ = std::make_unique<Interval>(options_.save_every, options_.save_every_minutes,
+                                         state_.elapsed_seconds);
+  sample_due_ = std::make_unique<Interval>(options_.sample_every, options_.sample_every_minutes,
+                                           state_.elapsed_seconds);
   start_loader();
 }
 
@@ -189,10 +210,10 @@ double Session::backward_once() {
   inputs.draws = batch.draws;
   inputs.images = batch.images.to(device_);
   inputs.conditions = dropped_conditions(std::move(batch), *captions_, options_, device_);
-  const auto draws = draw_noise_and_time(inputs, config_.flow, static_cast<std::uint64_t>(options_.seed));
+  const auto draws = draw_noise_and_time(inputs, flow_, static_cast<std::uint64_t>(options_.seed));
   NextDiTCall call;
   call.checkpoint_activations = options_.checkpoint_activations;
-  const auto loss = flow_loss(*model_, inputs, draws, config_.flow, call).mean();
+  const auto loss = flow_loss(*model_, inputs, draws, flow_, call).mean();
   (loss / static_cast<double>(options_.accumulation)).backward();
   if (options_.accumulation > 1) {
     optimizer_->accumulate_gradients();
@@ -213,7 +234,8 @@ bool Session::optimise() {
   ++state_.step;
   const bool finite = !processes_.any(!std::isfinite(last_loss_) || !std::isfinite(last_norm_));
   if (finite) {
-    const double scale = options_.grad_clip > 0.0 ? clip_scale(last_norm_, options_.grad_clip) : 1.0;
+    const double scale =
+        options_.grad_clip > 0.0 ? clip_scale(last_norm_, options_.grad_clip) : 1.0;
     optimizer_->step(last_lr_, scale, average_decays(options_, state_.step));
     bad_in_a_row_ = 0;
     loss_sum_ += last_loss_;
@@ -226,8 +248,8 @@ bool Session::optimise() {
 void Session::not_finite(double loss, double norm) {
   ++state_.skipped_steps;
   ++bad_in_a_row_;
-  report("step " + std::to_string(state_.step) + " was skipped: loss " + std::to_string(loss) + ", gradient norm " +
-         std::to_string(norm));
+  report("step " + std::to_string(state_.step) + " was skipped: loss " + std::to_string(loss) +
+         ", gradient norm " + std::to_string(norm));
   if (bad_in_a_row_ >= kNotFiniteInARow) {
     go_back();
   }
@@ -236,8 +258,10 @@ void Session::not_finite(double loss, double norm) {
 void Session::go_back() {
   if (!store_.has_checkpoint() || state_.ways_back >= kMostWaysBack) {
     throw Error(ErrorCode::kNumeric, "step " + std::to_string(state_.step),
-                "the loss or its gradient was not finite " + std::to_string(bad_in_a_row_) + " times in a row",
-                "lower training.learning_rate, or set training.use_amp to false to see whether precision is the cause");
+                "the loss or its gradient was not finite " + std::to_string(bad_in_a_row_) +
+                    " times in a row",
+                "lower training.learning_rate, or set training.use_amp to false to see whether "
+                "precision is the cause");
   }
   const auto stored = store_.newest(run_identity(config_, *data_.train));
   const auto ways_back = state_.ways_back + 1;
@@ -258,14 +282,17 @@ ModelInfo Session::model_info(double loss) const {
   ModelInfo info;
   info.generator = model_->options();
   info.preprocess = data_.preprocess;
-  info.flow = config_.flow;
+  info.flow = flow_;
   info.sampler = config_.sampler;
   info.guidance = config_.guidance;
   info.tokenizer = captions_->tokenizer().serialized();
   info.example_captions = examples_of(*data_.train);
-  info.training = {{"step", state_.step},           {"images_seen", state_.draws},
-                   {"validation_loss", loss},       {"seed", options_.seed},
-                   {"training_images", data_.train->size()}, {"data_hash", std::to_string(data_.train->content_hash())}};
+  info.training = {{"step", state_.step},
+                   {"images_seen", state_.draws},
+                   {"validation_loss", loss},
+                   {"seed", options_.seed},
+                   {"training_images", data_.train->size()},
+                   {"data_hash", std::to_string(data_.train->content_hash())}};
   return info;
 }
 
@@ -288,7 +315,8 @@ void Session::validate() {
   for (int k = averages > 0 ? 0 : -1; k < averages; ++k) {
     if (data_.val) {
       optimizer_->use_average(k);
-      const auto result = validate_model(*model_, *data_.val, *captions_, config_.flow, options_.batch_size);
+      const auto result =
+          validate_model(*model_, *data_.val, *captions_, flow_, options_.batch_size);
       entry["average" + std::to_string(k)] = {{"loss", result.loss}, {"by_time", result.by_time}};
       if (!best || result.loss < best->loss) {
         best = result;
@@ -311,8 +339,11 @@ void Session::validate() {
     keep_best(loss, best_average);
   }
   log_->validation(entry);
-  log_->write_summary({{"config", config_.file.string()}, {"best_loss", state_.best_loss}, {"best_step", state_.best_step}});
-  early_stop_ = options_.early_stop_patience > 0 && state_.validations_without_gain >= options_.early_stop_patience;
+  log_->write_summary({{"config", config_.file.string()},
+                       {"best_loss", state_.best_loss},
+                       {"best_step", state_.best_step}});
+  early_stop_ = options_.early_stop_patience > 0 &&
+                state_.validations_without_gain >= options_.early_stop_patience;
   report({}, best);
 }
 
@@ -323,7 +354,7 @@ void Session::samples() {
   optimizer_->use_average(options_.ema_half_life.empty() && options_.ema_decay.empty() ? -1 : 0);
   const auto& data = data_.val ? *data_.val : *data_.train;
   const auto path = store_.paths().samples / ("step-" + std::to_string(state_.step) + ".png");
-  write_sample_grid(path, *model_, data, *captions_, {config_.flow, config_.sampler, config_.guidance, {}},
+  write_sample_grid(path, *model_, data, *captions_, {flow_, config_.sampler, config_.guidance, {}},
                     options_.sample_count, "step " + std::to_string(state_.step));
   optimizer_->use_average(-1);
 }
@@ -334,7 +365,8 @@ void Session::save() {
   }
   auto state = state_;
   state.elapsed_seconds = elapsed();
-  if (store_.save(state, optimizer_->state(), model_info(last_validation_), optimizer_->weights(best_average_))) {
+  if (store_.save(state, optimizer_->state(), model_info(last_validation_),
+                  optimizer_->weights(best_average_))) {
     saved_step_ = state_.step;
   }
 }
@@ -349,7 +381,8 @@ void Session::report(const std::string& note, std::optional<ValidationResult> va
   p.loss = loss_count_ > 0 ? loss_sum_ / static_cast<double>(loss_count_) : last_loss_;
   p.gradient_norm = last_norm_;
   p.learning_rate = last_lr_;
-  p.images_per_second = static_cast<double>(state_.draws - report_draws_) / std::max(1e-9, now - report_time_);
+  p.images_per_second =
+      static_cast<double>(state_.draws - report_draws_) / std::max(1e-9, now - report_time_);
   p.progress = used();
   p.seconds_left = p.progress > 0.0 ? elapsed() * (1.0 / p.progress - 1.0) : 0.0;
   p.waiting_share = loader_->waited_seconds() / std::max(1e-9, now - started_);
@@ -359,8 +392,12 @@ void Session::report(const std::string& note, std::optional<ValidationResult> va
 }
 
 void Session::after_step() {
-  log_->step({{"step", state_.step}, {"loss", last_loss_}, {"gradient_norm", last_norm_}, {"learning_rate", last_lr_},
-              {"images_seen", state_.draws}, {"elapsed_seconds", elapsed()}});
+  log_->step({{"step", state_.step},
+              {"loss", last_loss_},
+              {"gradient_norm", last_norm_},
+              {"learning_rate", last_lr_},
+              {"images_seen", state_.draws},
+              {"elapsed_seconds", elapsed()}});
   if (state_.step % options_.log_every == 0) {
     report();
     loss_sum_ = 0.0;
@@ -400,12 +437,16 @@ TrainResult Session::run() {
   result.state = state_;
   result.best_model = store_.best_model();
   result.last_step = store_.step_folder(state_.step);
-  result.why_ended = result.stopped_by_request ? "stop requested" : early_stop_ ? "early stop" : "budget used";
+  result.why_ended = result.stopped_by_request ? "stop requested"
+                     : early_stop_             ? "early stop"
+                                               : "budget used";
   return result;
 }
 
 }  // namespace
 
-TrainResult train(const TrainRequest& request, ProcessGroup& processes) { return Session(request, processes).run(); }
+TrainResult train(const TrainRequest& request, ProcessGroup& processes) {
+  return Session(request, processes).run();
+}
 
 }  // namespace medaug

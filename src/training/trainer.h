@@ -18,20 +18,20 @@ namespace medaug {
 /// What the caller may show while a run goes on.
 struct TrainProgress {
   std::int64_t step = 0;
-  double loss = 0.0;               ///< mean since the last report
+  double loss = 0.0;  ///< mean since the last report
   double gradient_norm = 0.0;
   double learning_rate = 0.0;
   double images_per_second = 0.0;
-  double progress = 0.0;           ///< share of the budget, in [0, 1]
-  double seconds_left = 0.0;       ///< estimate
-  double waiting_share = 0.0;      ///< of the time, for data
+  double progress = 0.0;       ///< share of the budget, in [0, 1]
+  double seconds_left = 0.0;   ///< estimate
+  double waiting_share = 0.0;  ///< of the time, for data
   std::optional<ValidationResult> validation = {};
-  std::string note = {};           ///< a sentence for the log, or empty
+  std::string note = {};  ///< a sentence for the log, or empty
 };
 
 struct TrainRequest {
   RunConfig config;
-  bool resume = false;             ///< go on from the newest good checkpoint of the run folder
+  bool resume = false;  ///< go on from the newest good checkpoint of the run folder
   std::function<void(const TrainProgress&)> on_progress = {};
 };
 
@@ -43,9 +43,11 @@ struct TrainResult {
   bool stopped_by_request = false;
 };
 
-/// Trains as the config says. The run folder is locked, and every step's random numbers are keyed, so a run that was
-/// killed and resumed ends with the same weights as one that was not (by-clock budgets carry the elapsed time over).
-/// @throws Error kData, kCheckpoint, kResource (locked, no space), kNumeric (not finite after two ways back)
+/// Trains as the config says. The run folder is locked, and every step's random numbers are keyed,
+/// so a run that was killed and resumed ends with the same weights as one that was not (by-clock
+/// budgets carry the elapsed time over).
+/// @throws Error kData, kCheckpoint, kResource (locked, no space), kNumeric (not finite after two
+/// ways back)
 TrainResult train(const TrainRequest& request, ProcessGroup& processes);
 
 }  // namespace medaug

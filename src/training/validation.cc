@@ -14,19 +14,13 @@
 namespace medaug {
 namespace {
 
-// Sample i of n stands at its own quantile; the order is mixed so that no bin holds only the first records.
+// Sample i of n stands at its own quantile; the order is mixed so that no bin holds only the first
+// records.
 std::vector<double> spread_times(std::int64_t n, const FlowOptions& flow) {
-  constexpr int kDraws = 8;  // the middle one of several draws at a quantile would need an inverse CDF; sorting does too
-  std::vector<double> times;
-  RandomStream stream(1, Purpose::kValidation);
-  for (std::int64_t i = 0; i < n * kDraws; ++i) {
-    times.push_back(draw_time(flow, stream));
-  }
-  std::sort(times.begin(), times.end());
   std::vector<double> spread;
-  const auto order = permutation(n, RandomStream(2, Purpose::kValidation));
-  for (const auto place : order) {
-    spread.push_back(times[static_cast<std::size_t>(place * kDraws + kDraws / 2)]);
+  for (const auto place : permutation(n, RandomStream(2, Purpose::kValidation))) {
+    spread.push_back(
+        time_quantile(flow, (static_cast<double>(place) + 0.5) / static_cast<double>(n)));
   }
   return spread;
 }
@@ -52,8 +46,9 @@ Batch batch_of(const Dataset& data, const std::vector<std::int64_t>& indices) {
   return batch;
 }
 
-ValidationResult validate_model(const Generator& model, const Dataset& data, CaptionEncoder& captions,
-                                const FlowOptions& flow, std::int64_t batch_size, std::int64_t most_samples) {
+ValidationResult validate_model(const Generator& model, const Dataset& data,
+                                CaptionEncoder& captions, const FlowOptions& flow,
+                                std::int64_t batch_size, std::int64_t most_samples) {
   const at::NoGradGuard no_grad;
   const auto device = model.parameters().front().device();
   const auto n = std::min(data.size(), most_samples);
@@ -74,7 +69,8 @@ ValidationResult validate_model(const Generator& model, const Dataset& data, Cap
     const auto losses = flow_loss(model, batch, draws, flow).to(at::kCPU, at::kDouble);
     for (std::size_t i = 0; i < indices.size(); ++i) {
       const double loss = losses[static_cast<std::int64_t>(i)].item<double>();
-      const auto bin = static_cast<std::size_t>(std::clamp(times[static_cast<std::size_t>(begin) + i] * 5.0, 0.0, 4.0));
+      const auto bin = static_cast<std::size_t>(
+          std::clamp(times[static_cast<std::size_t>(begin) + i] * 5.0, 0.0, 4.0));
       sums[bin] += loss;
       ++counts[bin];
       total += loss;

@@ -158,7 +158,7 @@ void compare_sampling(CaseFolder& folder, const NextDiT& network, const std::str
 // One training step of the list path: losses and the gradient of every parameter.
 void compare_gradients(CaseFolder& folder, NextDiT& network, const std::string& name) {
   const auto file = name + ".grad.safetensors";
-  const FlowOptions flow{.prediction = Prediction::kVelocity};
+  const FlowOptions flow{.prediction = Prediction::kVelocity, .data_mean = {}};
   const auto noises = numbered(folder, file, "x0_");
   const auto images = numbered(folder, file, "x1_");
   auto shared = captions_of(folder, file, "");

@@ -6,11 +6,11 @@
 
 namespace medaug::nn::cpu {
 
-#define MEDAUG_DECLARE(isa)                           \
-  namespace isa {                                     \
-  extern const Kernels<float> kFloatKernels;          \
-  extern const Kernels<Bf16> kBf16Kernels;            \
-  extern const OptimizerKernels kOptimizerKernels;    \
+#define MEDAUG_DECLARE(isa)                        \
+  namespace isa {                                  \
+  extern const Kernels<float> kFloatKernels;       \
+  extern const Kernels<Bf16> kBf16Kernels;         \
+  extern const OptimizerKernels kOptimizerKernels; \
   }
 MEDAUG_DECLARE(isa_baseline)
 #ifdef __x86_64__
@@ -28,8 +28,9 @@ Isa detect() {
   const char* wanted = std::getenv("MEDAUG_CPU");
   const std::string_view cap = wanted != nullptr ? wanted : "";
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
   if (avx512 && cap != "avx2" && cap != "baseline") {
     return Isa::kAvx512;
   }
@@ -46,7 +47,8 @@ Isa isa() {
 }
 
 template <class Table>
-const Table& pick([[maybe_unused]] const Table& avx512, [[maybe_unused]] const Table& avx2, const Table& baseline) {
+const Table& pick([[maybe_unused]] const Table& avx512, [[maybe_unused]] const Table& avx2,
+                  const Table& baseline) {
   switch (isa()) {
     case Isa::kAvx512:
       return avx512;
@@ -70,7 +72,8 @@ const Kernels<Bf16>& kernels<Bf16>() {
   return pick(isa_avx512::kBf16Kernels, isa_avx2::kBf16Kernels, isa_baseline::kBf16Kernels);
 }
 const OptimizerKernels& optimizer_kernels() {
-  return pick(isa_avx512::kOptimizerKernels, isa_avx2::kOptimizerKernels, isa_baseline::kOptimizerKernels);
+  return pick(isa_avx512::kOptimizerKernels, isa_avx2::kOptimizerKernels,
+              isa_baseline::kOptimizerKernels);
 }
 #else
 template <>

@@ -3,9 +3,10 @@
 
 #include <cstdint>
 
-// Plain-pointer kernels of the fused operators. `kernels_impl.h` is compiled once for each instruction set and
-// `kernels()` picks the best that this CPU has. Each call works on a range of rows or samples, so that the caller decides
-// on threads. bfloat16 is passed as its bits; all arithmetic is float32.
+// Plain-pointer kernels of the fused operators. `kernels_impl.h` is compiled once for each
+// instruction set and `kernels()` picks the best that this CPU has. Each call works on a range of
+// rows or samples, so that the caller decides on threads. bfloat16 is passed as its bits; all
+// arithmetic is float32.
 
 namespace medaug::nn::cpu {
 
@@ -15,42 +16,42 @@ struct Bf16 {
 
 /// Rows of one tensor (B, N, D) that share a multiplier per sample.
 struct RowShape {
-  std::int64_t rows_per_sample = 0;  ///< N
-  std::int64_t width = 0;            ///< D
+  std::int64_t rows_per_sample = 0;    ///< N
+  std::int64_t width = 0;              ///< D
   std::int64_t multiplier_stride = 0;  ///< D, or 0 when one multiplier serves every sample
 };
 
 template <class T>
 struct RmsNormArgs {
   RowShape shape;
-  const T* x = nullptr;             ///< (B, N, D)
+  const T* x = nullptr;  ///< (B, N, D)
   const float* multiplier = nullptr;
-  const T* residual = nullptr;      ///< (B, N, D) or null
+  const T* residual = nullptr;  ///< (B, N, D) or null
   T* y = nullptr;
-  float* inverse_rms = nullptr;     ///< (B, N), written forward, read backward
+  float* inverse_rms = nullptr;  ///< (B, N), written forward, read backward
   double eps = 0.0;
   bool silu = false;
-  const T* grad_y = nullptr;        ///< backward
+  const T* grad_y = nullptr;  ///< backward
   T* grad_x = nullptr;
-  float* grad_multiplier = nullptr; ///< (B, D), overwritten
+  float* grad_multiplier = nullptr;  ///< (B, D), overwritten
 };
 
 template <class T>
 struct NormRotateArgs {
   std::int64_t tokens = 0, heads = 0, head_dim = 0;
-  const T* x = nullptr;             ///< (B, N, H * d)
-  const float* weight = nullptr;    ///< (H * d) or null
+  const T* x = nullptr;           ///< (B, N, H * d)
+  const float* weight = nullptr;  ///< (H * d) or null
   const float* bias = nullptr;
-  const float* rotary = nullptr;    ///< (N, d / 2, 2) or null
-  std::int64_t rotary_stride = 0;   ///< per sample; 0 = one table for all
-  T* out = nullptr;                 ///< (B, H, N, d)
-  float* mean = nullptr;            ///< (B, N)
-  float* inverse_std = nullptr;     ///< (B, N)
+  const float* rotary = nullptr;   ///< (N, d / 2, 2) or null
+  std::int64_t rotary_stride = 0;  ///< per sample; 0 = one table for all
+  T* out = nullptr;                ///< (B, H, N, d)
+  float* mean = nullptr;           ///< (B, N)
+  float* inverse_std = nullptr;    ///< (B, N)
   double eps = 0.0;
-  const T* grad_out = nullptr;      ///< backward
+  const T* grad_out = nullptr;  ///< backward
   T* grad_x = nullptr;
-  float* grad_weight = nullptr;     ///< (B, H * d), overwritten
-  float* grad_bias = nullptr;       ///< (B, H * d), overwritten
+  float* grad_weight = nullptr;  ///< (B, H * d), overwritten
+  float* grad_bias = nullptr;    ///< (B, H * d), overwritten
 };
 
 /// out = self + gate caption, from (B, H, N, d) to (B, N, H * d).
@@ -58,13 +59,13 @@ template <class T>
 struct JoinHeadsArgs {
   std::int64_t tokens = 0, heads = 0, head_dim = 0;
   const T* self = nullptr;
-  const T* caption = nullptr;       ///< or null
-  const float* gate = nullptr;      ///< (H), with caption
+  const T* caption = nullptr;   ///< or null
+  const float* gate = nullptr;  ///< (H), with caption
   T* out = nullptr;
-  const T* grad_out = nullptr;      ///< backward
+  const T* grad_out = nullptr;  ///< backward
   T* grad_self = nullptr;
   T* grad_caption = nullptr;
-  float* grad_gate = nullptr;       ///< (B, H), overwritten
+  float* grad_gate = nullptr;  ///< (B, H), overwritten
 };
 
 template <class T>
@@ -76,9 +77,12 @@ struct Kernels {
   void (*norm_rotate_backward)(const NormRotateArgs<T>&, std::int64_t begin, std::int64_t end);
   /// out = silu(a) * b over [begin, end) elements.
   void (*swiglu_forward)(const T* a, const T* b, T* out, std::int64_t begin, std::int64_t end);
-  void (*swiglu_backward)(const T* a, const T* b, const T* grad, T* grad_a, T* grad_b, std::int64_t begin, std::int64_t end);
-  /// scores := softmax(scores * scale) in place, rows of `width`; `allowed` (width bytes) or null masks keys.
-  void (*softmax_forward)(T* scores, const std::uint8_t* allowed, float scale, std::int64_t width, std::int64_t rows);
+  void (*swiglu_backward)(const T* a, const T* b, const T* grad, T* grad_a, T* grad_b,
+                          std::int64_t begin, std::int64_t end);
+  /// scores := softmax(scores * scale) in place, rows of `width`; `allowed` (width bytes) or null
+  /// masks keys.
+  void (*softmax_forward)(T* scores, const std::uint8_t* allowed, float scale, std::int64_t width,
+                          std::int64_t rows);
   /// grad := p (grad - sum(p grad)) * scale in place.
   void (*softmax_backward)(const T* p, T* grad, float scale, std::int64_t width, std::int64_t rows);
   void (*join_heads_forward)(const JoinHeadsArgs<T>&, std::int64_t begin, std::int64_t end);
@@ -86,14 +90,15 @@ struct Kernels {
 };
 
 struct AdamWArgs {
-  float* weight = nullptr;           ///< fp32 master
+  float* weight = nullptr;  ///< fp32 master
   float* momentum = nullptr;
   float* variance = nullptr;
-  Bf16* shadow = nullptr;            ///< bfloat16 copy, or null
+  Bf16* shadow = nullptr;  ///< bfloat16 copy, or null
   float* ema[3] = {nullptr, nullptr, nullptr};
   float ema_decay[3] = {0, 0, 0};
   int emas = 0;
-  float lr = 0, beta1 = 0, beta2 = 0, eps = 0, weight_decay = 0;
+  float lr = 0, beta2 = 0, eps = 0, weight_decay = 0;
+  float rest1 = 0, rest2 = 0;                   ///< 1 - beta1 and 1 - beta2, formed in double
   float correction1 = 1, correction2_sqrt = 1;  ///< 1 - beta1^t, sqrt(1 - beta2^t)
   float grad_scale = 1;
 };
@@ -114,7 +119,8 @@ template <>
 const Kernels<Bf16>& kernels<Bf16>();
 const OptimizerKernels& optimizer_kernels();
 
-/// "avx512", "avx2" or "baseline": what `kernels()` picked. MEDAUG_CPU=baseline|avx2 lowers it, for tests.
+/// "avx512", "avx2" or "baseline": what `kernels()` picked. MEDAUG_CPU=baseline|avx2 lowers it, for
+/// tests.
 const char* instruction_set();
 
 }  // namespace medaug::nn::cpu

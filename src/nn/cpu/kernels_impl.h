@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Included once by each kernels_<isa>.cc, which defines MEDAUG_ISA. Loops are written so that the compiler vectorises
-// them for that instruction set: no branches inside, reductions marked.
+// Included once by each kernels_<isa>.cc, which defines MEDAUG_ISA. Loops are written so that the
+// compiler vectorises them for that instruction set: no branches inside, reductions marked.
 
 #include <bit>
 #include <cmath>
@@ -12,8 +12,8 @@
 namespace medaug::nn::cpu::MEDAUG_ISA {
 namespace {
 
-// Not a std::vector: its code would be emitted as a shared template built for this instruction set, and the linker may
-// then keep that copy for CPUs without it.
+// Not a std::vector: its code would be emitted as a shared template built for this instruction set,
+// and the linker may then keep that copy for CPUs without it.
 class Scratch {
  public:
   explicit Scratch(std::int64_t n)
@@ -33,11 +33,13 @@ inline float load(Bf16 x) { return std::bit_cast<float>(static_cast<std::uint32_
 inline void store(float* to, float x) { *to = x; }
 inline void store(Bf16* to, float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
-  // Round to nearest even. A NaN keeps its upper bits: they are never all zero for the quiet NaN that arithmetic makes.
+  // Round to nearest even. A NaN keeps its upper bits: they are never all zero for the quiet NaN
+  // that arithmetic makes.
   to->bits = static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
 }
 
-// e^x to 2 ulp: x = n ln 2 + r, a polynomial for e^r (Cephes expf coefficients), n put into the exponent.
+// e^x to 2 ulp: x = n ln 2 + r, a polynomial for e^r (Cephes expf coefficients), n put into the
+// exponent.
 inline float exp_fast(float x) {
   constexpr float kShift = 12582912.0F;  // 1.5 * 2^23: rounds to an integer in the low bits
   x = x < -87.0F ? -87.0F : (x > 88.0F ? 88.0F : x);
@@ -52,7 +54,8 @@ inline float exp_fast(float x) {
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
   p = p * r * r + r + 1.0F;
-  const auto exponent = (std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(kShift) + 127) << 23;
+  const auto exponent =
+      (std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(kShift) + 127) << 23;
   return p * std::bit_cast<float>(exponent);
 }
 
@@ -106,10 +109,11 @@ void rms_norm_forward(const RmsNormArgs<T>& a, std::int64_t begin, std::int64_t 
   }
 }
 
-// With u = x * inverse, y = act(u m): dz = dy act'(u m), dm += dz u, dx = inverse (dz m - u mean(dz m u)).
+// With u = x * inverse, y = act(u m): dz = dy act'(u m), dm += dz u, dx = inverse (dz m - u mean(dz
+// m u)).
 template <class T>
-void rms_norm_backward_row(const RmsNormArgs<T>& a, std::int64_t row, const float* multiplier, float* grad_multiplier,
-                           float* dz) {
+void rms_norm_backward_row(const RmsNormArgs<T>& a, std::int64_t row, const float* multiplier,
+                           float* grad_multiplier, float* dz) {
   const std::int64_t width = a.shape.width;
   const T* x = a.x + row * width;
   const T* dy = a.grad_y + row * width;
@@ -150,7 +154,8 @@ void rms_norm_backward(const RmsNormArgs<T>& a, std::int64_t begin, std::int64_t
     float* grad_multiplier = a.grad_multiplier + sample * a.shape.width;
     std::memset(grad_multiplier, 0, sizeof(float) * static_cast<std::size_t>(a.shape.width));
     for (std::int64_t n = 0; n < a.shape.rows_per_sample; ++n) {
-      rms_norm_backward_row(a, sample * a.shape.rows_per_sample + n, multiplier, grad_multiplier, dz.data());
+      rms_norm_backward_row(a, sample * a.shape.rows_per_sample + n, multiplier, grad_multiplier,
+                            dz.data());
     }
   }
 }
@@ -182,7 +187,8 @@ void layer_norm_row(const NormRotateArgs<T>& a, std::int64_t row, float* v) {
   for (std::int64_t i = 0; i < width; ++i) {
     squares += (v[i] - mean) * (v[i] - mean);
   }
-  const float inverse = 1.0F / std::sqrt(squares / static_cast<float>(width) + static_cast<float>(a.eps));
+  const float inverse =
+      1.0F / std::sqrt(squares / static_cast<float>(width) + static_cast<float>(a.eps));
   a.mean[row] = mean;
   a.inverse_std[row] = inverse;
 #pragma omp simd
@@ -297,7 +303,8 @@ void swiglu_forward(const T* a, const T* b, T* out, std::int64_t begin, std::int
 }
 
 template <class T>
-void swiglu_backward(const T* a, const T* b, const T* grad, T* grad_a, T* grad_b, std::int64_t begin, std::int64_t end) {
+void swiglu_backward(const T* a, const T* b, const T* grad, T* grad_a, T* grad_b,
+                     std::int64_t begin, std::int64_t end) {
 #pragma omp simd
   for (std::int64_t i = begin; i < end; ++i) {
     const float v = load(a[i]);
@@ -330,7 +337,8 @@ void softmax_row(T* scores, const float* bias, float scale, std::int64_t width, 
 }
 
 template <class T>
-void softmax_forward(T* scores, const std::uint8_t* allowed, float scale, std::int64_t width, std::int64_t rows) {
+void softmax_forward(T* scores, const std::uint8_t* allowed, float scale, std::int64_t width,
+                     std::int64_t rows) {
   Scratch v(width);
   Scratch bias(width);
   if (allowed != nullptr) {
@@ -383,7 +391,8 @@ void join_heads_forward(const JoinHeadsArgs<T>& a, std::int64_t begin, std::int6
 template <class T>
 void join_heads_backward(const JoinHeadsArgs<T>& a, std::int64_t begin, std::int64_t end) {
   if (a.caption != nullptr) {
-    std::memset(a.grad_gate + begin * a.heads, 0, sizeof(float) * static_cast<std::size_t>((end - begin) * a.heads));
+    std::memset(a.grad_gate + begin * a.heads, 0,
+                sizeof(float) * static_cast<std::size_t>((end - begin) * a.heads));
   }
   for (std::int64_t row = begin * a.tokens * a.heads; row < end * a.tokens * a.heads; ++row) {
     const std::int64_t head = row % a.heads;
@@ -407,8 +416,9 @@ void join_heads_backward(const JoinHeadsArgs<T>& a, std::int64_t begin, std::int
   }
 }
 
-// p *= 1 - lr wd; m += (1 - b1)(g - m); v = b2 v + (1 - b2) g^2; p -= lr / c1 * m / (sqrt(v) / sqrt(c2) + eps)
-// (Loshchilov & Hutter, "Decoupled weight decay regularization"; the order of operations is torch.optim.AdamW's.)
+// p *= 1 - lr wd; m += (1 - b1)(g - m); v = b2 v + (1 - b2) g^2; p -= lr / c1 * m / (sqrt(v) /
+// sqrt(c2) + eps) (Loshchilov & Hutter, "Decoupled weight decay regularization"; the order of
+// operations is torch.optim.AdamW's.)
 template <class G>
 void adamw(const AdamWArgs& a, const G* grad, std::int64_t n) {
   const float decay = 1.0F - a.lr * a.weight_decay;
@@ -416,11 +426,12 @@ void adamw(const AdamWArgs& a, const G* grad, std::int64_t n) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) {
     const float g = load(grad[i]) * a.grad_scale;
-    const float m = a.momentum[i] + (1.0F - a.beta1) * (g - a.momentum[i]);
-    const float v = a.beta2 * a.variance[i] + (1.0F - a.beta2) * g * g;
+    const float m = a.momentum[i] + a.rest1 * (g - a.momentum[i]);
+    const float v = a.beta2 * a.variance[i] + a.rest2 * g * g;
     a.momentum[i] = m;
     a.variance[i] = v;
-    a.weight[i] = a.weight[i] * decay - step_size * (m / (std::sqrt(v) / a.correction2_sqrt + a.eps));
+    a.weight[i] =
+        a.weight[i] * decay - step_size * (m / (std::sqrt(v) / a.correction2_sqrt + a.eps));
   }
   if (a.shadow != nullptr) {
 #pragma omp simd
@@ -456,9 +467,10 @@ double sum_squares(const T* x, std::int64_t n) {
 }
 
 template <class T>
-constexpr Kernels<T> kTable{rms_norm_forward<T>,  rms_norm_backward<T>, norm_rotate_forward<T>, norm_rotate_backward<T>,
-                            swiglu_forward<T>,    swiglu_backward<T>,   softmax_forward<T>,     softmax_backward<T>,
-                            join_heads_forward<T>, join_heads_backward<T>};
+constexpr Kernels<T> kTable{rms_norm_forward<T>,     rms_norm_backward<T>, norm_rotate_forward<T>,
+                            norm_rotate_backward<T>, swiglu_forward<T>,    swiglu_backward<T>,
+                            softmax_forward<T>,      softmax_backward<T>,  join_heads_forward<T>,
+                            join_heads_backward<T>};
 
 }  // namespace
 
@@ -467,6 +479,7 @@ extern const Kernels<Bf16> kBf16Kernels;
 extern const OptimizerKernels kOptimizerKernels;
 const Kernels<float> kFloatKernels = kTable<float>;
 const Kernels<Bf16> kBf16Kernels = kTable<Bf16>;
-const OptimizerKernels kOptimizerKernels{adamw<Bf16>, adamw<float>, sum_squares<Bf16>, sum_squares<float>};
+const OptimizerKernels kOptimizerKernels{adamw<Bf16>, adamw<float>, sum_squares<Bf16>,
+                                         sum_squares<float>};
 
 }  // namespace medaug::nn::cpu::MEDAUG_ISA

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/stop.h"
+#include "base/strings.h"
+#include "cli/progress.h"
+#include "cli/sampling_flags.h"
+#include "cli/verbs.h"
+#include "config/concat.h"
+#include "data/manifest.h"
+#include "data/pair.h"
+#include "inference/batch_maker.h"
+#include "text/caption.h"
+
+namespace medaug::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kManifestName = "generated.jsonl";
+
+struct Options {
+  SamplingFlags sampling;
+  std::string manifest;
+  std::string caption;
+  std::string mask;
+  std::optional<std::int64_t> count;
+};
+
+/// What one image (or `count` of them) is made from.
+struct Source {
+  std::string caption;
+  std::optional<fs::path> mask;
+  Json fields = Json::object();
+  std::string where;  ///< for messages
+};
+
+std::vector<Source> sources_of_manifest(const Options& options) {
+  ManifestOptions reading;
+  reading.root = options.sampling.root;
+  reading.allow_outside = options.sampling.allow_outside;
+  const auto manifest = read_manifest(find_manifest(options.manifest, "val"), reading);
+  std::vector<Source> sources;
+  for (const auto& record : manifest.records) {
+    sources.push_back(
+        {record.caption, record.mask_path, passed_on_fields(record), place_of(manifest, record)});
+  }
+  return sources;
+}
+
+std::vector<Source> sources_of(const Options& options, const RunConfig& config) {
+  if (!options.manifest.empty()) {
+    return sources_of_manifest(options);
+  }
+  Source source;
+  source.caption = options.caption.empty() ? config.inference.caption : options.caption;
+  source.caption = normalize_caption(source.caption, "--caption", ErrorCode::kUsage);
+  source.where = "--mask";
+  const auto mask = options.mask.empty() ? config.inference.mask : options.mask;
+  if (!mask.empty()) {
+    source.mask = find_input(mask, config.file.parent_path());
+  }
+  if (source.caption.empty() && !source.mask) {
+    throw Error(ErrorCode::kUsage, "generate", "there is nothing to make an image of",
+                "give --caption TEXT, --mask FILE or --manifest FILE.jsonl");
+  }
+  return {source};
+}
+
+void refuse_used_folder(const fs::path& folder) {
+  std::error_code ignored;
+  if (fs::exists(folder, ignored) && !fs::is_directory(folder, ignored)) {
+    throw Error(ErrorCode::kUsage, folder.string(), "is a file, not a folder",
+                "choose another folder");
+  }
+  if (fs::exists(folder, ignored) && !fs::is_empty(folder, ignored)) {
+    throw Error(ErrorCode::kUsage, folder.string(),
+                fs::exists(folder / kManifestName, ignored) ? "already holds generated images"
+                                                            : "is not empty",
+                "choose a new folder with --output, or remove this one");
+  }
+}
+
+at::Tensor mask_of(const Source& source, const PreprocessOptions& preprocess) {
+  return source.mask ? read_mask_planes(*source.mask, preprocess, source.where) : at::Tensor();
+}
+
+/// Every mask is read once before the first image is made, so that a bad one in the middle of a
+/// manifest leaves nothing half done.
+void check_masks(const std::vector<Source>& sources, const PreprocessOptions& preprocess) {
+  for (const auto& source : sources) {
+    mask_of(source, preprocess);
+  }
+}
+
+Result result_of(const fs::path& folder, const std::vector<Json>& lines, std::int64_t wanted,
+                 const fs::path& checkpoint) {
+  Result result;
+  const auto made = static_cast<std::int64_t>(lines.size());
+  const auto manifest = folder / kManifestName;
+  result.text = concat(
+      {folder.string(), ": ", std::to_string(made), " images, ", kManifestName,
+       " and contact_sheet.png",
+       made < wanted ? concat({"; stopped by request, ", std::to_string(wanted), " were wanted"})
+                     : ""});
+  result.json = {{"folder", folder.string()},
+                 {"manifest", manifest.string()},
+                 {"images", made},
+                 {"wanted", wanted},
+                 {"contact_sheet", (folder / "contact_sheet.png").string()}};
+  result.next = concat({"medaug augment --checkpoint ", shell_quoted(checkpoint.string()),
+                        " --manifest TRAIN.jsonl --output ",
+                        shell_quoted((folder.parent_path() / "augmented").string())});
+  return result;
+}
+
+int run_generate(const Globals& globals, const Options& options) {
+  const auto config = sampling_config(globals, options.sampling);
+  const auto& folder = config.run_folder;
+  refuse_used_folder(folder);
+  const auto sources = sources_of(options, config);
+  auto generator = open_generator(config, options.sampling);
+  const auto settings = settings_for(globals, options.sampling, config, generator);
+  const auto preprocess = preprocess_for(generator.info(), settings);
+  check_masks(sources, preprocess);
+  const auto each = options.count.value_or(options.manifest.empty() ? config.inference.count : 1);
+  BatchRun run;
+  run.count = each * static_cast<std::int64_t>(sources.size());
+  run.prepare = [&](std::int64_t i) {
+    const auto& source = sources[static_cast<std::size_t>(i / each)];
+    MadeImage made;
+    made.number = i;
+    made.request = {source.caption, mask_of(source, preprocess), config.inference.seed + i};
+    made.bit_depth = generator.bit_depth();
+    made.fields = source.fields;
+    return made;
+  };
+  Progress bar(
+      {.label = "generating", .unit = "images", .total = run.count, .quiet = globals.quiet});
+  run.on_progress = [&bar](std::int64_t done) { bar.update(done); };
+  install_stop_signals();
+  OutputWriter writer(folder, kManifestName, provenance_of(generator, settings, options.sampling),
+                      preprocess);
+  const auto lines = make_and_write(generator, settings, run, writer);
+  bar.finish();
+  write_contact_sheet(folder, lines, preprocess, "");
+  print_result(globals, result_of(folder, lines, run.count, config.checkpoint));
+  return std::cmp_less(lines.size(), run.count) ? exit_status(ErrorCode::kStopped) : 0;
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app, Globals& globals) {
+  auto* const verb =
+      app.add_subcommand("generate", "make images from captions and masks with a checkpoint");
+  const auto options = std::make_shared<Options>();
+  auto* const manifest = verb->add_option(
+      "--manifest", options->manifest, "one image (or --count) for each record's caption and mask");
+  manifest->type_name("FILE");
+  verb->add_option("--caption", options->caption, "text of the image")->excludes(manifest);
+  verb->add_option("--mask", options->mask, "mask file; none = the model chooses the place")
+      ->type_name("FILE")
+      ->excludes(manifest);
+  verb->add_option("--count", options->count, "images, or images per record (1)")
+      ->check(CLI::Range(1, 1'000'000));
+  add_sampling_options(*verb, options->sampling);
+  verb->callback([&globals, options] {
+    globals.action = [&globals, options] { return run_generate(globals, *options); };
+  });
+}
+
+}  // namespace medaug::cli

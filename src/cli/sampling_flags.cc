@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "cli/sampling_flags.h"
+
+#include <ATen/Context.h>
+
+#include <charconv>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "cli/version.h"
+#include "config/concat.h"
+#include "config/document.h"
+#include "config/reader.h"
+#include "text/caption.h"
+
+namespace medaug::cli {
+namespace {
+
+constexpr std::int64_t kMaxSide = 8192;
+
+/// Options as `--set` would say them, behind the user's own: the last of two wins.
+std::vector<std::string> overrides_of(const Globals& globals, const SamplingFlags& flags) {
+  auto overrides = globals.overrides;
+  const auto add = [&](const char* key, const std::string& value) {
+    if (!value.empty()) {
+      overrides.push_back(concat({key, "=", value}));
+    }
+  };
+  add("sampling.preset", flags.preset);
+  add("sampling.steps", flags.steps ? std::to_string(*flags.steps) : "");
+  add("sampling.solver", flags.solver);
+  add("guidance.text", flags.guidance ? Json(*flags.guidance).dump() : "");
+  add("guidance.mask", flags.mask_guidance ? Json(*flags.mask_guidance).dump() : "");
+  add("inference.seed", flags.seed ? std::to_string(*flags.seed) : "");
+  add("inference.device", flags.device);
+  return overrides;
+}
+
+std::optional<std::int64_t> side_of(std::string_view text) {
+  std::int64_t side = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), side);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole && side > 0 && side <= kMaxSide ? std::optional(side) : std::nullopt;
+}
+
+/// "64" or "48x64", height first.
+std::pair<std::int64_t, std::int64_t> parse_size(const std::string& text) {
+  const auto cross = text.find('x');
+  const auto height = side_of(std::string_view(text).substr(0, cross));
+  const auto width =
+      cross == std::string::npos ? height : side_of(std::string_view(text).substr(cross + 1));
+  if (!height || !width) {
+    throw Error(ErrorCode::kUsage, "--size", concat({"'", printable(text, 40), "' is not a size"}),
+                "write one side, as 64, or height x width, as 48x64; at most 8192");
+  }
+  return {*height, *width};
+}
+
+std::vector<std::string> device_names() { return enum_choices<DeviceChoice>(); }
+
+}  // namespace
+
+void add_sampling_options(CLI::App& verb, SamplingFlags& flags) {
+  verb.add_option("--checkpoint", flags.checkpoint,
+                  "run folder, step folder or .safetensors file; may stand in the config")
+      ->type_name("PATH");
+  verb.add_option("--output", flags.output, "new folder for what is made")->type_name("DIR");
+  verb.add_option("--seed", flags.seed, "of the first image; the next ones count up (42)")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--steps", flags.steps, "solver steps")->check(CLI::Range(1, 10000));
+  verb.add_option("--guidance", flags.guidance, "guidance scale of the caption; 1 = off")
+      ->check(CLI::Range(0.0, 100.0));
+  verb.add_option("--mask-guidance", flags.mask_guidance, "guidance scale of the mask; 1 = off")
+      ->check(CLI::Range(0.0, 100.0));
+  verb.add_option("--solver", flags.solver, "ODE solver")
+      ->check(CLI::IsMember(enum_choices<Solver>()));
+  verb.add_option("--size", flags.size, "side, or height x width as 48x64; default as trained")
+      ->type_name("HxW");
+  verb.add_option("--negative", flags.negative, "caption that guidance leads away from");
+  verb.add_option("--preset", flags.preset, "original = euler, 50 steps, guidance 7.5")
+      ->check(CLI::IsMember(enum_choices<SamplingPreset>()));
+  verb.add_option("--config", flags.config,
+                  "config with the sections inference, sampling, guidance")
+      ->type_name("FILE");
+  verb.add_option("--device", flags.device, "auto, cpu or cuda")
+      ->check(CLI::IsMember(device_names()));
+  verb.add_option("--precision", flags.precision, "of the network's products")
+      ->check(CLI::IsMember({"bfloat16", "float32"}))
+      ->capture_default_str();
+  verb.add_option("--root", flags.root, "what the manifest's relative paths start from")
+      ->type_name("DIR");
+  verb.add_flag("--allow-outside", flags.allow_outside, "allow the manifest's paths to leave root");
+}
+
+RunConfig sampling_config(const Globals& globals, const SamplingFlags& flags) {
+  auto config = load_run_config(flags.config, overrides_of(globals, flags), ConfigUse::kInference);
+  if (!flags.checkpoint.empty()) {
+    config.checkpoint = flags.checkpoint;
+  }
+  if (config.checkpoint.empty()) {
+    throw Error(ErrorCode::kUsage, "--checkpoint", "no checkpoint is named",
+                "give a run folder or checkpoints/best_model.safetensors of one");
+  }
+  const auto folder = flags.output.empty() ? config.output.folder : flags.output;
+  if (folder.empty()) {
+    throw Error(ErrorCode::kUsage, "--output", "is missing", "name a new folder");
+  }
+  config.run_folder = folder;
+  if (!flags.size.empty()) {
+    parse_size(flags.size);
+  }
+  return config;
+}
+
+ImageGenerator open_generator(const RunConfig& config, const SamplingFlags& flags) {
+  ImageGenerator::Options options;
+  const bool cuda = at::hasCUDA();
+  if (config.inference.device == DeviceChoice::kCuda && !cuda) {
+    throw Error(ErrorCode::kResource, "--device", "no CUDA device is at hand", "use cpu or auto");
+  }
+  if (cuda && config.inference.device != DeviceChoice::kCpu) {
+    options.device = at::Device(at::kCUDA, 0);
+  }
+  options.dtype = flags.precision == "float32" ? at::kFloat : at::kBFloat16;
+  return {config.checkpoint, options};
+}
+
+GenerateSettings settings_for(const Globals& globals, const SamplingFlags& flags,
+                              const RunConfig& config, const ImageGenerator& generator) {
+  auto settings = generator.defaults();
+  // A preset replaces the checkpoint's settings as a whole; without one, only what is written
+  // somewhere does.
+  if (config.sampling.preset == SamplingPreset::kOriginal) {
+    settings.sampler = config.sampler;
+    settings.guidance = config.guidance;
+  }
+  auto document = flags.config.empty() ? ConfigDocument()
+                                       : ConfigDocument::load(flags.config, run_config_aliases());
+  document.apply_overrides(overrides_of(globals, flags), run_config_aliases());
+  RunConfig laid_over;
+  laid_over.sampler = settings.sampler;
+  laid_over.guidance = settings.guidance;
+  ConfigReader read(document, run_config_aliases());
+  describe_sections(read, laid_over);
+  read.finish();
+  settings.sampler = laid_over.sampler;
+  settings.guidance = laid_over.guidance;
+  settings.negative_caption = normalize_caption(flags.negative, "--negative", ErrorCode::kUsage);
+  settings.image_size = config.inference.image_size;
+  if (!flags.size.empty()) {
+    std::tie(settings.image_size, settings.image_width) = parse_size(flags.size);
+  }
+  return settings;
+}
+
+Provenance provenance_of(const ImageGenerator& generator, const GenerateSettings& settings,
+                         const SamplingFlags& flags) {
+  return {version_json().at("version").get<std::string>(), generator.checkpoint_sha256(), settings,
+          flags.precision};
+}
+
+}  // namespace medaug::cli

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+#include "inference/augmenter.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/random.h"
+#include "base/strings.h"
+#include "config/concat.h"
+#include "data/pair.h"
+#include "inference/batch_maker.h"
+#include "inference/originals.h"
+
+namespace medaug {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPlanFile = "plan.json";
+constexpr const char* kManifestFile = "manifest.jsonl";
+constexpr std::int64_t kMaxPlanBytes = 1 << 20;
+constexpr std::int64_t kMaxManifestBytes = 4LL << 30;
+
+/// Everything that the bytes of the images depend on.
+Json plan_json(const AugmentRequest& request, const PreprocessOptions& preprocess) {
+  const auto& plan = request.plan;
+  Json json = Json::object();
+  json["source_sha256"] = sha256_file(request.source.path);
+  json["checkpoint_sha256"] = request.provenance.checkpoint_sha256;
+  json["ratio"] = plan.ratio ? Json(*plan.ratio) : Json(nullptr);
+  json["per_image"] = plan.per_image ? Json(*plan.per_image) : Json(nullptr);
+  json["count"] = plan.count ? Json(*plan.count) : Json(nullptr);
+  json["balance"] = plan.balance_labels ? Json("label") : Json(nullptr);
+  json["mask_transform"] = std::string(enum_name(plan.mask_transform));
+  json["originals"] = std::string(enum_name(plan.originals));
+  json["seed"] = plan.seed;
+  json["height"] = preprocess.height();
+  json["width"] = preprocess.width();
+  json["negative_caption"] = request.settings.negative_caption;
+  json["precision"] = request.provenance.precision;
+  json["sampler"] = to_json(request.settings.sampler);
+  json["guidance"] = to_json(request.settings.guidance);
+  return json;
+}
+
+void refuse_other_plan(const fs::path& file, const Json& wanted) {
+  Json found = Json::parse(read_file(file, kMaxPlanBytes, ErrorCode::kData), nullptr, false);
+  found = found.is_object() ? found.value("plan", Json::object()) : Json::object();
+  for (const auto& [key, value] : wanted.items()) {
+    if (!found.contains(key) || found[key] != value) {
+      throw Error(ErrorCode::kUsage, file.string(),
+                  concat({"this folder belongs to another plan: '", key, "' was ",
+                          printable(found.value(key, Json()).dump()), " and is now ",
+                          printable(value.dump())}),
+                  "choose another folder with --output, or repeat the arguments of before");
+    }
+  }
+}
+
+/// True when the folder holds an unfinished or finished run of the same plan.
+bool is_resumed(const fs::path& folder, const Json& plan) {
+  std::error_code ignored;
+  if (fs::exists(folder / kPlanFile, ignored)) {
+    refuse_other_plan(folder / kPlanFile, plan);
+    return true;
+  }
+  if (fs::exists(folder, ignored) &&
+      (!fs::is_directory(folder, ignored) || !fs::is_empty(folder, ignored))) {
+    throw Error(ErrorCode::kUsage, folder.string(), "is not empty and not made by 'augment'",
+                "choose a new folder with --output");
+  }
+  return false;
+}
+
+/// What must be known of each record before the first image is made.
+struct SourceFacts {
+  std::int64_t channels = 0;
+  int bit_depth = 8;
+};
+
+struct Survey {
+  std::vector<SourceFacts> facts;   ///< of each record; only used ones are filled
+  std::vector<MaskCenter> centers;  ///< of the used records' masks
+};
+
+// Every picture and mask in use is read once before anything is written: a damaged one in the
+// middle must not leave half a data set.
+Survey survey(const AugmentRequest& request, const std::vector<std::int64_t>& sources,
+              const PreprocessOptions& preprocess) {
+  Survey result;
+  result.facts.resize(request.source.records.size());
+  for (const auto index : std::set<std::int64_t>(sources.begin(), sources.end())) {
+    const auto& record = request.source.records[static_cast<std::size_t>(index)];
+    const auto where = place_of(request.source, record);
+    const auto stored = read_stored_pair(record, where);
+    result.facts[static_cast<std::size_t>(index)] = {stored.image.channels(),
+                                                     stored.image.bit_depth};
+    if (record.mask_path && preprocess.mask_classes > 0) {
+      const auto center = center_of(read_mask_planes(*record.mask_path, preprocess, where));
+      if (center) {
+        result.centers.push_back(*center);
+      }
+    }
+  }
+  return result;
+}
+
+/// Lines of an earlier call whose files are there, and the numbers of their images. A last line
+/// that was cut is dropped.
+std::vector<Json> kept_lines(const fs::path& folder, std::int64_t first_seed,
+                             std::int64_t planned) {
+  std::vector<Json> kept;
+  std::error_code ignored;
+  if (!fs::exists(folder / kManifestFile, ignored)) {
+    return kept;
+  }
+  std::istringstream text(read_file(folder / kManifestFile, kMaxManifestBytes, ErrorCode::kData));
+  const auto there = [&](const Json& line, const char* key) {
+    const auto found = line.find(key);
+    return found == line.end() || !found->is_string() ||
+           fs::is_regular_file(folder / found->get<std::string>(), ignored);
+  };
+  for (std::string row; std::getline(text, row);) {
+    auto line = Json::parse(row, nullptr, false);
+    if (!line.is_object() || line.value("synthetic", false) == false) {
+      continue;
+    }
+    // Kept images must be the first ones, so that the manifest ends in the order of one that was
+    // never stopped; what comes behind a gap is made again, with the same bytes.
+    const auto next = static_cast<std::int64_t>(kept.size());
+    if (next == planned || line.value("seed", Json(-1)) != first_seed + next ||
+        !there(line, "image_path") || !there(line, "mask_path")) {
+      break;
+    }
+    kept.push_back(std::move(line));
+  }
+  return kept;
+}
+
+class Augmenter {
+ public:
+  Augmenter(ImageGenerator& generator, const AugmentRequest& request)
+      : generator_(generator),
+        request_(request),
+        preprocess_(preprocess_for(generator.info(), request.settings)),
+        sources_(planned_sources(request.source, request.plan)) {}
+
+  AugmentResult run();
+
+ private:
+  MadeImage prepare(std::int64_t number) const;
+  std::vector<Json> begin_folder(const Json& plan, bool resumed);
+
+  ImageGenerator& generator_;
+  const AugmentRequest& request_;
+  PreprocessOptions preprocess_;
+  std::vector<std::int64_t> sources_;
+  Survey survey_;
+  std::int64_t originals_ = 0;
+};
+
+MadeImage Augmenter::prepare(std::int64_t number) const {
+  const auto index = static_cast<std::size_t>(sources_[static_cast<std::size_t>(number)]);
+  const auto& record = request_.source.records[index];
+  MadeImage made;
+  made.number = number;
+  made.request = {record.caption, {}, request_.plan.seed + number};
+  made.channels = survey_.facts[index].channels;
+  made.bit_depth = survey_.facts[index].bit_depth;
+  made.fields = passed_on_fields(record);
+  made.fields["source_image"] = record.raw.value("image_path", std::string());
+  made.fields["mask_transform"] = std::string(enum_name(request_.plan.mask_transform));
+  if (record.mask_path && preprocess_.mask_classes > 0) {
+    const auto given =
+        read_mask_planes(*record.mask_path, preprocess_, place_of(request_.source, record));
+    made.request.mask =
+        warp_mask(given, request_.plan.mask_transform, survey_.centers,
+                  RandomStream(static_cast<std::uint64_t>(request_.plan.seed), Purpose::kMaskWarp,
+                               static_cast<std::uint64_t>(number)));
+    made.request.caption = warp_caption(record.caption, given, made.request.mask);
+  }
+  return made;
+}
+
+/// The plan, the originals and a manifest of what is there already. @return lines kept
+std::vector<Json> Augmenter::begin_folder(const Json& plan, bool resumed) {
+  const auto& folder = request_.folder;
+  const Json file{{"format", 1},
+                  {"medaug_version", request_.provenance.version},
+                  {"source", request_.source.path.string()},
+                  {"images", sources_.size()},
+                  {"plan", plan}};
+  write_file_atomically(folder / kPlanFile, file.dump(2) + "\n");
+  const auto originals = place_originals(request_.source, folder, request_.plan.originals);
+  originals_ = static_cast<std::int64_t>(originals.size());
+  auto kept =
+      resumed ? kept_lines(folder, request_.plan.seed, static_cast<std::int64_t>(sources_.size()))
+              : std::vector<Json>();
+  std::string text;
+  for (const auto* lines : {&originals, &std::as_const(kept)}) {
+    for (const auto& line : *lines) {
+      text.append(line.dump()).append("\n");
+    }
+  }
+  write_file_atomically(folder / kManifestFile, text);
+  return kept;
+}
+
+AugmentResult Augmenter::run() {
+  const auto plan = plan_json(request_, preprocess_);
+  const bool resumed = is_resumed(request_.folder, plan);
+  survey_ = survey(request_, sources_, preprocess_);
+  make_folders(request_.folder);
+  const FolderLock lock(request_.folder);
+  auto lines = begin_folder(plan, resumed);
+  AugmentResult result;
+  result.manifest = request_.folder / kManifestFile;
+  result.planned = static_cast<std::int64_t>(sources_.size());
+  result.kept = static_cast<std::int64_t>(lines.size());
+  result.originals = originals_;
+  BatchRun batches;
+  batches.count = result.planned - result.kept;
+  batches.prepare = [&](std::int64_t i) { return prepare(result.kept + i); };
+  batches.on_progress = [&](std::int64_t done) {
+    if (request_.on_progress) {
+      request_.on_progress(result.kept + done, result.planned);
+    }
+  };
+  OutputWriter writer(request_.folder, kManifestFile, request_.provenance, preprocess_);
+  const auto made = make_and_write(generator_, request_.settings, batches, writer);
+  result.made = static_cast<std::int64_t>(made.size());
+  lines.insert(lines.end(), made.begin(), made.end());
+  write_contact_sheet(request_.folder, lines, preprocess_, "synthetic images, masks drawn over");
+  return result;
+}
+
+}  // namespace
+
+AugmentResult augment_dataset(ImageGenerator& generator, const AugmentRequest& request) {
+  return Augmenter(generator, request).run();
+}
+
+}  // namespace medaug

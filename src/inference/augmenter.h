@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/sample.h"
+#include "inference/augment_plan.h"
+#include "inference/image_generator.h"
+#include "inference/output_writer.h"
+
+namespace medaug {
+
+// A folder of `augment`:
+//
+//   plan.json          what was asked for; another plan in the same folder is refused
+//   manifest.jsonl     originals when wanted, then one line for each image made, in order
+//   images/, masks/    what was made, and originals/ when they are copied
+//   contact_sheet.png
+//
+// An image is on the disk before its line is in the manifest, so a run that was ended in any way
+// goes on behind the last line, and ends with the same bytes as one that never stopped.
+
+struct AugmentRequest {
+  Manifest source;
+  std::filesystem::path folder;
+  AugmentPlan plan;
+  GenerateSettings settings;
+  Provenance provenance;
+  std::function<void(std::int64_t done, std::int64_t total)> on_progress = {};
+};
+
+struct AugmentResult {
+  std::filesystem::path manifest;
+  std::int64_t planned = 0;    ///< images in all
+  std::int64_t kept = 0;       ///< of them from an earlier call
+  std::int64_t made = 0;       ///< of them now
+  std::int64_t originals = 0;  ///< lines of the source's own images
+
+  bool complete() const { return kept + made == planned; }
+};
+
+/// Makes a new data set from a manifest. Everything is read and checked before anything is
+/// written. A requested stop is obeyed behind the batch in hand.
+/// @throws Error kUsage (a folder with another plan, or a foreign one), kData, kResource
+AugmentResult augment_dataset(ImageGenerator& generator, const AugmentRequest& request);
+
+}  // namespace medaug

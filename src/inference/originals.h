@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "base/fields.h"
+#include "data/sample.h"
+#include "inference/augment_plan.h"
+
+namespace medaug {
+
+/// The source's own images for a new data set: copied below `folder`/originals (files that are
+/// there already stay), or named where they are, relative to `folder`.
+/// @return  their manifest lines; none for Originals::kNone. @throws Error kResource
+std::vector<Json> place_originals(const Manifest& source, const std::filesystem::path& folder,
+                                  Originals how);
+
+}  // namespace medaug
