@@ -72,7 +72,10 @@ TEST(StoredForm, KeepsDepthAndTurnsColourGreyWhenWanted) {
 }
 
 TEST_F(OutputFolder, EveryPictureCarriesWhereItComesFrom) {
-  Provenance provenance{"9.9", "abc", {}, "float32"};
+  Provenance provenance;
+  provenance.version = "9.9";
+  provenance.checkpoint_sha256 = "abc";
+  provenance.precision = "float32";
   provenance.settings.sampler.steps = 5;
   provenance.settings.sampler.solver = Solver::kHeun;
   provenance.settings.guidance.text = 2.5;
