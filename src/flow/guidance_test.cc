@@ -45,7 +45,8 @@ at::Tensor answer(const at::Tensor& z, double, std::span<const Branch> branches)
 }
 
 double guided(const GuidanceOptions& guidance, double time = 0.5) {
-  GuidedField field(answer, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}}, guidance);
+  GuidedField field(answer, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}},
+                    guidance);
   return field.image(at::full({1, 1, 1, 1}, 0.0), time).item<double>();
 }
 
@@ -56,7 +57,8 @@ TEST(Guidance, ScaleOneReturnsTheConditionalPredictionBitForBit) {
     EXPECT_EQ(branches.front(), Branch::kFull);
     return x * 0.3F;
   };
-  GuidedField field(predict, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}}, GuidanceOptions{});
+  GuidedField field(predict, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}},
+                    GuidanceOptions{});
   EXPECT_TRUE(field.image(z, 0.5).equal(z * 0.3F));
   EXPECT_EQ(field.evaluations(), 1);
 }
@@ -94,14 +96,16 @@ TEST(Guidance, RepeatsTheStateForEachBranchInOneCall) {
     EXPECT_TRUE(x.equal(at::cat({z, z, z})));
     return answer(x, t, branches);
   };
-  GuidedField field(predict, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}}, {.text = 2.0, .mask = 2.0});
+  GuidedField field(predict, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}},
+                    {.text = 2.0, .mask = 2.0});
   field(z, 0.5);
   EXPECT_EQ(calls, 1);
   EXPECT_EQ(field.evaluations(), 3);
 }
 
 TEST(Guidance, LastStepEndsInTheImage) {
-  GuidedField field(answer, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}}, GuidanceOptions{});
+  GuidedField field(answer, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}},
+                    GuidanceOptions{});
   const SamplerOptions options{.steps = 5};
   const auto z = at::full({1, 1, 2, 2}, -2.0);
   const auto end = integrate(std::ref(field), z, time_grid(options), options);
@@ -140,7 +144,8 @@ TEST(Guidance, HighScalesAreProjectedAndCarryMomentum) {
   // One pixel: every difference is parallel to the prediction, so nothing is left of it.
   EXPECT_DOUBLE_EQ(guided({.text = 7.5}), 8.0);
   // With eta 1 only the momentum is seen: 3, then 3 - 0.5 * 3.
-  GuidedField field(answer, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}}, {.text = 7.0, .projected_eta = 1.0});
+  GuidedField field(answer, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}},
+                    {.text = 7.0, .projected_eta = 1.0});
   const auto z = at::full({1, 1, 1, 1}, 0.0);
   EXPECT_DOUBLE_EQ(field.image(z, 0.4).item<double>(), 8.0 + 6.0 * 3.0);
   EXPECT_DOUBLE_EQ(field.image(z, 0.5).item<double>(), 8.0 + 6.0 * 1.5);
@@ -159,7 +164,8 @@ TEST(Guidance, GivesTheSameBitsAloneAndInABatch) {
   const GuidanceOptions guidance{.text = 9.0, .mask = 6.0, .projected_norm = 2.0};
   const SamplerOptions options{.steps = 6};
   const auto sample = [&](const at::Tensor& start) {
-    GuidedField field(predict, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}}, guidance);
+    GuidedField field(predict, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}},
+                      guidance);
     return integrate(std::ref(field), start, time_grid(options), options);
   };
   const auto together = sample(z);
@@ -169,7 +175,9 @@ TEST(Guidance, GivesTheSameBitsAloneAndInABatch) {
 }
 
 TEST(Guidance, RejectsAScaleThatIsNotFinite) {
-  EXPECT_THROW(GuidedField(answer, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}}, {.text = NAN}), Error);
+  EXPECT_THROW(GuidedField(answer, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}},
+                           {.text = NAN}),
+               Error);
 }
 
 }  // namespace

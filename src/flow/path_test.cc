@@ -24,7 +24,8 @@ at::Tensor column(std::vector<double> values) {
 }
 at::Tensor times(std::vector<double> values) { return at::tensor(values, at::kFloat); }
 
-const FlowOptions kVelocityFlow{.prediction = Prediction::kVelocity, .data_mean = {}, .noise_scale = 2.0};
+const FlowOptions kVelocityFlow{
+    .prediction = Prediction::kVelocity, .data_mean = {}, .noise_scale = 2.0};
 const FlowOptions kImageFlow{.prediction = Prediction::kImage, .data_mean = {}, .noise_scale = 2.0};
 
 TEST(Path, InterpolatesBetweenScaledNoiseAndImage) {
@@ -94,7 +95,8 @@ TEST(DrawTime, StaysInsideTheOpenUnitInterval) {
 
 // Median and quartile of the logit give back mean and standard deviation.
 TEST(DrawTime, LogitHasTheMeanAndDeviationAskedFor) {
-  const FlowOptions options{.data_mean = {}, .time_mean = -0.8, .time_std = 0.8, .time_uniform_share = 0.0};
+  const FlowOptions options{
+      .data_mean = {}, .time_mean = -0.8, .time_std = 0.8, .time_uniform_share = 0.0};
   std::vector<double> logits;
   for (std::uint64_t i = 0; i < 20000; ++i) {
     RandomStream stream(5, Purpose::kTime, 0, i);

@@ -19,7 +19,8 @@
 namespace medaug::golden {
 namespace {
 
-const FlowOptions kPlainVelocity{.prediction = Prediction::kVelocity, .data_mean = {}, .noise_scale = 1.0};
+const FlowOptions kPlainVelocity{
+    .prediction = Prediction::kVelocity, .data_mean = {}, .noise_scale = 1.0};
 
 void compare_paths(CaseFolder& folder) {
   const std::string file = "paths.safetensors";
