@@ -10,8 +10,8 @@ namespace medaug::cli {
 namespace {
 
 // Live float values per token and block that the backward pass needs, in units of the width: norms,
-// projections, attention and residuals. Counted by hand on the block, checked against the peak of
-// small runs.
+// projections, attention and residuals. Counted by hand on the block; not yet compared with the
+// peak of real runs.
 constexpr double kValuesPerToken = 16.0;
 constexpr double kConvValues = 12.0;
 
