@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Builds and runs every benchmark program.
+# Builds the benchmarks; times the kernels one by one, then ours against PyTorch on the same network. Arguments go to
+# bench/pytorch/compare.py. Ends with 1 when the machine was too busy for the comparison to count.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/build.sh -DMEDAUG_BENCH=ON
-mapfile -t programs < <(find "build/${PRESET:-release}/bench" -maxdepth 1 -type f -executable -name '*_bench' | sort)
-if [ "${#programs[@]}" -eq 0 ]; then
-  echo "bench: there is no benchmark program" >&2
-  exit 1
+folder=build/${PRESET:-release}/bench
+python=${BENCH_PYTHON:-.venv/bin/python}
+if ! "$python" -c 'import torch' 2>/dev/null; then
+  # .venv holds the wheel alone, for its libraries; running it as Python needs what it depends on.
+  "$python" -m pip install --quiet torch==2.13.0 ||
+    { echo "bench: $python cannot import torch; set BENCH_PYTHON to one that can" >&2; exit 1; }
 fi
-for program in "${programs[@]}"; do
-  echo "== ${program##*/}"
-  "$program"
-done
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
+if [ -x "$folder/kernel_bench" ]; then
+  "$folder/kernel_bench" --benchmark_out="$folder/kernels.json" --benchmark_out_format=json
+fi
+"$python" bench/pytorch/compare.py --json "$folder/compare.json" "$@" "$folder/step_bench"

@@ -83,7 +83,8 @@ Checkpoint find_checkpoint(const fs::path& given) {
                 "to go on training give the run folder or a step folder");
   }
   if (!is_folder(path)) {
-    throw Error(ErrorCode::kCheckpoint, shown(path), "does not exist");
+    throw Error(ErrorCode::kCheckpoint, shown(path), "does not exist",
+                "give a run folder, a step folder or a .safetensors file");
   }
   if (name.starts_with("step-") || is_file(path / StepManifest::kName)) {
     return checked(path);

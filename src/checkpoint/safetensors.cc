@@ -68,7 +68,8 @@ struct OpenedFile {
   if (!foreign.name.empty()) {
     throw Error(ErrorCode::kCheckpoint, shown(file.path()), "is " + foreign.name, foreign.hint);
   }
-  throw Error(ErrorCode::kCheckpoint, shown(file.path()), "is not a safetensors file: " + what);
+  throw Error(ErrorCode::kCheckpoint, shown(file.path()), "is not a safetensors file: " + what,
+              "a run keeps its model in checkpoints/best_model.safetensors");
 }
 
 OpenedFile read_header(const InputFile& file) {

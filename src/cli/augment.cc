@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "cli/progress.h"
 #include "cli/sampling_flags.h"
+#include "cli/usage.h"
 #include "cli/verbs.h"
 #include "config/concat.h"
 #include "data/manifest.h"
@@ -111,7 +112,7 @@ void add_augment(CLI::App& app, Globals& globals) {
       ->required()
       ->type_name("FILE");
   verb->add_option("--ratio", options->plan.ratio, "images per record on the average (1)")
-      ->check(CLI::Range(0.0, 1000.0));
+      ->check(finite_range(0.0, 1000.0));
   verb->add_option("--per-image", options->plan.per_image, "images for each record")
       ->check(CLI::Range(1, 1000));
   verb->add_option("--count", options->plan.count, "images in all")

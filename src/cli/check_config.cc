@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "cli/estimate.h"
 #include "cli/machine.h"
+#include "cli/preflight.h"
 #include "cli/report.h"
 #include "cli/verbs.h"
 #include "config/concat.h"
@@ -78,21 +79,12 @@ void report_batch(const RunConfig& config, const Estimate& estimate, Report& rep
 
 void report_memory(const RunConfig& config, const Estimate& estimate, const Machine& machine,
                    Report& report) {
-  const auto needed = concat({"about ", human_bytes(estimate.memory_bytes()),
-                              " (weights and optimiser ", human_bytes(estimate.weights_bytes),
-                              ", one batch ", human_bytes(estimate.activations_bytes), ")"});
-  const bool on_gpu = machine.gpus > 0 && config.training.device != DeviceChoice::kCpu;
-  if (on_gpu) {
-    report.good("memory", concat({needed, " on the GPU"}));
-  } else if (estimate.memory_bytes() > static_cast<double>(machine.available_bytes)) {
-    report.note("memory",
-                concat({needed, " does not fit into the ",
-                        human_bytes(static_cast<double>(machine.available_bytes)), " free here"}),
-                memory_advice(config, estimate));
+  if (const auto problem = memory_problem(config, estimate, machine); !problem.empty()) {
+    report.note("memory", problem, memory_advice(config, estimate));
   } else {
-    report.good("memory",
-                concat({needed, " of ", human_bytes(static_cast<double>(machine.available_bytes)),
-                        " free"}));
+    report.good("memory", concat({"about ", human_bytes(estimate.memory_bytes()),
+                                  " (weights and optimiser ", human_bytes(estimate.weights_bytes),
+                                  ", one batch ", human_bytes(estimate.activations_bytes), ")"}));
   }
   const auto disk = estimate.checkpoint_bytes * static_cast<double>(config.training.keep_last + 2);
   report.good("disk", concat({"about ", human_bytes(disk), " of checkpoints in ",

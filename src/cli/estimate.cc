@@ -5,28 +5,33 @@
 
 #include "config/concat.h"
 #include "models/nextdit.h"
+#include "training/run_data.h"
 
 namespace medaug::cli {
 namespace {
 
-// Live float values per token and block that the backward pass needs, in units of the width: norms,
-// projections, attention and residuals. Counted by hand on the block; not yet compared with the
-// peak of real runs.
+// Values per token and block that the backward pass needs, in units of the width: norms,
+// projections, attention and residuals. Counted by hand on the block; with the probabilities of
+// attention it comes to 1.14 GB where configs/isic2017_64.yaml peaked at 1.27 GB.
 constexpr double kValuesPerToken = 16.0;
 constexpr double kConvValues = 12.0;
+// LibTorch loaded, a small data set in memory.
+constexpr double kProgramBytes = 0.3e9;
 
 double real(std::int64_t value) { return static_cast<double>(value); }
 
-double block_values(const NextDiTOptions& model) {
-  return kValuesPerToken * real(model.dim) + 4.0 * real(ffn_hidden(model));
+/// Of one block and image.
+double block_values(const NextDiTOptions& model, double tokens, double caption_tokens) {
+  const double each = kValuesPerToken * real(model.dim) + 4.0 * real(ffn_hidden(model));
+  const double probabilities = real(model.heads) * (tokens + caption_tokens);
+  return tokens * (each + probabilities);
 }
 
-double activation_values(const RunConfig& config, const NextDiTOptions& model,
-                         std::int64_t tokens) {
-  const double blocks = config.training.checkpoint_activations
-                            ? real(model.layers) * real(model.dim) + block_values(model)
-                            : real(model.layers) * block_values(model);
-  double values = real(tokens) * blocks;
+double activation_values(const RunConfig& config, const NextDiTOptions& model, double tokens) {
+  const double block = block_values(model, tokens, real(config.text.max_tokens));
+  double values = config.training.checkpoint_activations
+                      ? real(model.layers) * real(model.dim) * tokens + block
+                      : real(model.layers) * block;
   double pixels = real(config.preprocess.height() * config.preprocess.width());
   for (const auto channels : model.conv_channels) {
     values += kConvValues * pixels * real(channels);
@@ -35,17 +40,16 @@ double activation_values(const RunConfig& config, const NextDiTOptions& model,
   return values;
 }
 
-}  // namespace
-
+// Model options as the data and the text encoder will set them; colour where only the data knows.
 NextDiTOptions settled_model(const RunConfig& config) {
-  auto model = config.model;
-  model.mask_classes = config.preprocess.mask_classes;
-  model.caption_dim = config.text.dim;
-  if (config.preprocess.channels > 0) {
-    model.in_channels = model.out_channels = config.preprocess.channels;
+  auto preprocess = config.preprocess;
+  if (preprocess.channels == 0) {
+    preprocess.channels = config.model.in_channels;
   }
-  return model;
+  return model_options(config, preprocess, config.text.vocabulary).dit;
 }
+
+}  // namespace
 
 Estimate estimate_run(const RunConfig& config) {
   const auto model = settled_model(config);
@@ -58,12 +62,12 @@ Estimate estimate_run(const RunConfig& config) {
   out.tokens = size.height() / model.patch_size * (size.width() / model.patch_size);
   const auto& training = config.training;
   const bool half = training.use_amp && training.amp_dtype != AmpDtype::kFloat32;
-  const double averages =
-      real(static_cast<std::int64_t>(training.ema_half_life.size() + training.ema_decay.size()));
+  const double averages = training.averages();
   const double bytes = 4.0 * (4.0 + averages) + (half ? 2.0 : 0.0);
+  out.program_bytes = kProgramBytes;
   out.weights_bytes = real(out.parameters) * bytes;
-  out.activations_bytes =
-      real(training.batch_size) * activation_values(config, model, out.tokens) * (half ? 2.0 : 4.0);
+  out.activations_bytes = real(training.batch_size) *
+                          activation_values(config, model, real(out.tokens)) * (half ? 2.0 : 4.0);
   out.checkpoint_bytes = real(out.parameters) * 4.0 * (3.0 + averages);
   out.step_flops = 3.0 * real(training.effective_batch_size()) *
                    forward_flops(model, size.height(), size.width(), config.text.max_tokens);

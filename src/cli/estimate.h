@@ -12,16 +12,14 @@ namespace medaug::cli {
 struct Estimate {
   std::int64_t parameters = 0;
   std::int64_t tokens = 0;         ///< per image
+  double program_bytes = 0.0;      ///< before there is a model
   double weights_bytes = 0.0;      ///< weights, gradients, optimiser, averages
   double activations_bytes = 0.0;  ///< of one batch
   double step_flops = 0.0;         ///< forward and backward of one optimiser step
   double checkpoint_bytes = 0.0;   ///< one checkpoint with the optimiser's state
 
-  double memory_bytes() const { return weights_bytes + activations_bytes; }
+  double memory_bytes() const { return program_bytes + weights_bytes + activations_bytes; }
 };
-
-/// Model options as the data and the text encoder will set them.
-NextDiTOptions settled_model(const RunConfig& config);
 
 /// Allocates nothing: the parameters are counted on the meta device.
 Estimate estimate_run(const RunConfig& config);

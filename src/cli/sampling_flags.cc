@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "cli/usage.h"
 #include "cli/version.h"
 #include "config/concat.h"
 #include "config/document.h"
@@ -71,9 +72,9 @@ void add_sampling_options(CLI::App& verb, SamplingFlags& flags) {
       ->check(CLI::NonNegativeNumber);
   verb.add_option("--steps", flags.steps, "solver steps")->check(CLI::Range(1, 10000));
   verb.add_option("--guidance", flags.guidance, "guidance scale of the caption; 1 = off")
-      ->check(CLI::Range(0.0, 100.0));
+      ->check(finite_range(0.0, 100.0));
   verb.add_option("--mask-guidance", flags.mask_guidance, "guidance scale of the mask; 1 = off")
-      ->check(CLI::Range(0.0, 100.0));
+      ->check(finite_range(0.0, 100.0));
   verb.add_option("--solver", flags.solver, "ODE solver")
       ->check(CLI::IsMember(enum_choices<Solver>()));
   verb.add_option("--size", flags.size, "side, or height x width as 48x64; default as trained")

@@ -7,10 +7,11 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "base/strings.h"
-#include "cli/estimate.h"
+#include "cli/preflight.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
 #include "config/concat.h"
+#include "training/run_data.h"
 #include "training/trainer.h"
 
 namespace medaug::cli {
@@ -93,19 +94,39 @@ Result result_of(const TrainResult& trained, const RunConfig& config) {
   return result;
 }
 
+/// Records of the training manifest, for a budget in epochs; 0 when they cannot be counted yet.
+std::int64_t count_training_images(const RunConfig& config) {
+  if (config.training.num_epochs == 0) {
+    return 0;
+  }
+  try {
+    return static_cast<std::int64_t>(read_training_manifest(config).records.size());
+  } catch (const Error&) {
+    return 0;  // what is wrong is said when the data is read
+  }
+}
+
+/// Says what the run will need, warns where memory is short, refuses where the disk is.
+Preflight look_ahead(const RunConfig& config) {
+  auto ahead = preflight(config, count_training_images(config));
+  const auto problem = memory_problem(config, ahead.estimate, look_at_machine());
+  if (!problem.empty()) {
+    log_warning(concat({problem, "; ", memory_advice(config, ahead.estimate)}));
+  }
+  if (ahead.disk_bytes > ahead.free_disk_bytes) {
+    throw Error(ErrorCode::kResource, config.run_folder.string(),
+                concat({"checkpoints take ", human_bytes(ahead.disk_bytes), ", free are ",
+                        human_bytes(ahead.free_disk_bytes)}),
+                concat({"make room, use another --output, or lower training.keep_last (now ",
+                        std::to_string(config.training.keep_last), ")"}));
+  }
+  return ahead;
+}
+
 Result dry_run(const RunConfig& config) {
-  const auto estimate = estimate_run(config);
-  Result result;
-  result.text =
-      concat({"memory ", human_bytes(estimate.memory_bytes()), ", each checkpoint ",
-              human_bytes(estimate.checkpoint_bytes), ", ",
-              number(estimate.step_flops / 1e9, "%.0f"), " GFLOP a step; nothing was started"});
-  result.json = {{"memory_bytes", estimate.memory_bytes()},
-                 {"checkpoint_bytes", estimate.checkpoint_bytes},
-                 {"step_flops", estimate.step_flops},
-                 {"parameters", estimate.parameters}};
-  result.next = concat({"medaug train --config ", shell_quoted(config.file.string())});
-  return result;
+  const auto ahead = look_ahead(config);
+  return {concat({ahead.text(), "; nothing was started"}), ahead.json(),
+          concat({"medaug train --config ", shell_quoted(config.file.string())})};
 }
 
 int run_train(const Globals& globals, const Options& options) {
@@ -114,6 +135,7 @@ int run_train(const Globals& globals, const Options& options) {
     print_result(globals, dry_run(config));
     return 0;
   }
+  log_info(look_ahead(config).text());
   install_stop_signals();
   Progress bar({.label = "training", .unit = "steps", .quiet = globals.quiet});
   TrainRequest request;
@@ -141,7 +163,7 @@ void add_train(CLI::App& app, Globals& globals) {
   auto* const resume = verb->add_option("--resume", options->resume,
                                         "go on: a run folder, or latest = the one of the config");
   resume->expected(0, 1)->type_name("[RUN]");
-  verb->add_flag("--dry-run", options->dry_run, "estimate memory, disk and work, start nothing");
+  verb->add_flag("--dry-run", options->dry_run, "estimate memory, disk and time, start nothing");
   verb->callback([&globals, options, resume] {
     options->resuming = resume->count() > 0;
     globals.action = [&globals, options] { return run_train(globals, *options); };

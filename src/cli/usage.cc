@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/usage.h"
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,18 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& cause) {
   return {ErrorCode::kUsage, found.words,
           concat({"unknown verb '", printable(word, 60), "'", suggestion(word, verbs)}),
           concat({"allowed: ", join(verbs, ", ")})};
+}
+
+CLI::Validator finite_range(double low, double high) {
+  auto range = CLI::Range(low, high);
+  const auto check = [range](std::string& text) -> std::string {
+    double value = 0.0;
+    if (CLI::detail::lexical_cast(text, value) && !std::isfinite(value)) {
+      return text + " is not a finite number";
+    }
+    return range(text);
+  };
+  return CLI::Validator(check, range.get_description());
 }
 
 }  // namespace medaug::cli

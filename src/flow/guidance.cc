@@ -32,8 +32,8 @@ at::Tensor project_guidance(const at::Tensor& full, const at::Tensor& difference
   for (std::int64_t i = 0; i < difference.size(0); ++i) {
     const auto x = full[i];
     const auto d = difference[i];
-    const double norm = std::sqrt(inner_product(d, d));
-    const double limit = norm > options.projected_norm ? options.projected_norm / norm : 1.0;
+    const double rms = std::sqrt(inner_product(d, d) / static_cast<double>(d.numel()));
+    const double limit = rms > options.projected_rms ? options.projected_rms / rms : 1.0;
     const double square = inner_product(x, x);
     const double along = square > 0.0 ? limit * inner_product(d, x) / square : 0.0;
     projected[i].copy_(d * limit - x * ((1.0 - options.projected_eta) * along));

@@ -70,8 +70,9 @@ class GuidedField {
 };
 
 /// Adaptive projected guidance of one difference (N, ...) against the prediction `full` of the same
-/// shape, without momentum: the difference limited to options.projected_norm per image, less the
-/// part parallel to `full` but for options.projected_eta of it. Reductions in float64.
+/// shape, without momentum: the difference limited to the root mean square options.projected_rms
+/// per image, less the part parallel to `full` but for options.projected_eta of it. Reductions in
+/// float64.
 at::Tensor project_guidance(const at::Tensor& full, const at::Tensor& difference,
                             const GuidanceOptions& options);
 

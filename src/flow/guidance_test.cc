@@ -124,18 +124,19 @@ TEST(Guidance, ProjectionRemovesTheParallelPart) {
   const auto full = at::full({1, 1, 1, 2}, 0.0);
   full[0][0][0][0] = 2.0;  // along the first axis
   const auto difference = at::full({1, 1, 1, 2}, 3.0);
-  const auto kept = project_guidance(full, difference, GuidanceOptions{});
+  const auto kept = project_guidance(full, difference, {.projected_rms = 10.0});
   EXPECT_FLOAT_EQ(kept[0][0][0][0].item<float>(), 0.0F);
   EXPECT_FLOAT_EQ(kept[0][0][0][1].item<float>(), 3.0F);
-  const auto all = project_guidance(full, difference, {.projected_eta = 1.0});
+  const auto all =
+      project_guidance(full, difference, {.projected_eta = 1.0, .projected_rms = 10.0});
   EXPECT_TRUE(all.equal(difference));
 }
 
-TEST(Guidance, ProjectionLimitsTheNormOfEachImage) {
+TEST(Guidance, ProjectionLimitsEachImage) {
   const auto full = at::full({2, 1, 1, 4}, 0.0);
-  auto difference = at::full({2, 1, 1, 4}, 1.0);  // norm 2
-  difference.select(0, 1).mul_(100.0);            // norm 200
-  const auto kept = project_guidance(full, difference, {.projected_norm = 4.0});
+  auto difference = at::full({2, 1, 1, 4}, 1.0);  // root mean square 1
+  difference.select(0, 1).mul_(100.0);            // 100
+  const auto kept = project_guidance(full, difference, {.projected_rms = 2.0});
   EXPECT_TRUE(kept[0].equal(difference[0]));
   EXPECT_FLOAT_EQ(kept[1].norm().item<float>(), 4.0F);
 }
@@ -145,7 +146,7 @@ TEST(Guidance, HighScalesAreProjectedAndCarryMomentum) {
   EXPECT_DOUBLE_EQ(guided({.text = 7.5}), 8.0);
   // With eta 1 only the momentum is seen: 3, then 3 - 0.5 * 3.
   GuidedField field(answer, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}},
-                    {.text = 7.0, .projected_eta = 1.0});
+                    {.text = 7.0, .projected_eta = 1.0, .projected_rms = 10.0});
   const auto z = at::full({1, 1, 1, 1}, 0.0);
   EXPECT_DOUBLE_EQ(field.image(z, 0.4).item<double>(), 8.0 + 6.0 * 3.0);
   EXPECT_DOUBLE_EQ(field.image(z, 0.5).item<double>(), 8.0 + 6.0 * 1.5);
@@ -161,7 +162,7 @@ TEST(Guidance, GivesTheSameBitsAloneAndInABatch) {
     }
     return at::cat(parts);
   };
-  const GuidanceOptions guidance{.text = 9.0, .mask = 6.0, .projected_norm = 2.0};
+  const GuidanceOptions guidance{.text = 9.0, .mask = 6.0, .projected_rms = 0.2};
   const SamplerOptions options{.steps = 6};
   const auto sample = [&](const at::Tensor& start) {
     GuidedField field(predict, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}},

@@ -77,12 +77,8 @@ void check_times(const at::Tensor& time, const at::Tensor& images) {
 
 }  // namespace
 
-double draw_time(const FlowOptions& options, RandomStream& stream) {
-  const bool uniform =
-      options.time == TimeDistribution::kUniform || stream.chance(options.time_uniform_share);
-  const double t =
-      uniform ? stream.uniform() : sigmoid(options.time_mean + options.time_std * stream.normal());
-  return std::clamp(t, kTimeMargin, 1.0 - kTimeMargin);
+double time_mean_for(double side, double noise_scale) {
+  return std::min(0.0, -0.6 * std::log(side / (64.0 * noise_scale)));
 }
 
 double time_quantile(const FlowOptions& options, double u) {
@@ -90,7 +86,7 @@ double time_quantile(const FlowOptions& options, double u) {
       options.time == TimeDistribution::kUniform ? 1.0 : options.time_uniform_share;
   const double t = u < share
                        ? u / share
-                       : sigmoid(options.time_mean +
+                       : sigmoid(options.time_mean.value_or(0.0) +
                                  options.time_std * normal_quantile((u - share) / (1.0 - share)));
   return std::clamp(t, kTimeMargin, 1.0 - kTimeMargin);
 }

@@ -4,10 +4,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/fields.h"
-#include "base/random.h"
 
 // The straight path between noise and image, as everywhere in medaug: time 0 is noise, 1 is the
 // image,
@@ -44,7 +44,7 @@ struct FlowOptions {
   double noise_scale = 1.0;  ///< s; JiT uses resolution / 256 above 256
   double clip = 0.05;        ///< lower bound of 1 - t where it divides
   TimeDistribution time = TimeDistribution::kLogitNormal;
-  double time_mean = 0.0;  ///< of logit t
+  std::optional<double> time_mean = {};  ///< of logit t; none = by resolution. Set by the trainer
   double time_std = 1.0;
   double time_uniform_share = 0.1;  ///< share of times drawn uniformly
 };
@@ -69,7 +69,11 @@ void describe(Visitor& visit, FlowOptions& o) {
           .name = "clip", .help = "lower bound of 1 - t where it divides", .min = 1e-4, .max = 0.5},
       o.clip);
   visit(Field{.name = "time_distribution", .help = "how training times are drawn"}, o.time);
-  visit(Field{.name = "time_mean", .help = "mean of logit t", .min = -10, .max = 10}, o.time_mean);
+  visit(Field{.name = "time_mean",
+              .help = "mean of logit t; null = -0.6 ln(side / (64 noise_scale)), at most 0",
+              .min = -10,
+              .max = 10},
+        o.time_mean);
   visit(Field{.name = "time_std", .help = "standard deviation of logit t", .min = 0.01, .max = 10},
         o.time_std);
   visit(Field{.name = "time_uniform_share",
@@ -79,11 +83,14 @@ void describe(Visitor& visit, FlowOptions& o) {
         o.time_uniform_share);
 }
 
-/// One training time in (0, 1). At a noise scale s the logit mean that keeps the signal-to-noise
-/// ratio is mean + ln s.
-double draw_time(const FlowOptions& options, RandomStream& stream);
+/// The mean of logit t for pictures of this many pixels a side: -0.6 ln(side / (64 noise scale)),
+/// at most 0. Neighbouring pixels tell the same, so a larger picture needs more noise to be as
+/// hard. It passes through 0 at 64, above which short runs lose the shapes
+/// (docs/notes/measurements.md), and -0.8 at 256 (JiT, arXiv 2511.13720, table 3).
+double time_mean_for(double side, double noise_scale);
 
-/// The quantile u in (0, 1) of the training times: evenly spread u give evenly spread times.
+/// The quantile u in (0, 1) of the training times, itself in (0, 1): evenly spread u give evenly
+/// spread times.
 double time_quantile(const FlowOptions& options, double u);
 
 /// What the network is given for z: z itself, or (z - t mean) / sqrt(t^2 std^2 + s^2 (1 - t)^2)

@@ -83,39 +83,49 @@ TEST(VelocityLoss, IsDifferentiableAndFloat32ForBfloat16Predictions) {
   EXPECT_FLOAT_EQ(predicted.grad()[0][0][0][0].item<float>(), 1.0F);
 }
 
-TEST(DrawTime, StaysInsideTheOpenUnitInterval) {
+// What many evenly spread quantiles give.
+std::vector<double> times_of(const FlowOptions& options, int count) {
+  std::vector<double> times;
+  for (int i = 0; i < count; ++i) {
+    times.push_back(time_quantile(options, (i + 0.5) / count));
+  }
+  return times;
+}
+
+TEST(TimeQuantile, StaysInsideTheOpenUnitInterval) {
   const FlowOptions extreme{.data_mean = {}, .time_mean = 10.0, .time_std = 10.0};
-  for (std::uint64_t i = 0; i < 2000; ++i) {
-    RandomStream stream(1, Purpose::kTime, 0, i);
-    const double t = draw_time(extreme, stream);
+  for (const double t : times_of(extreme, 2000)) {
     EXPECT_GT(static_cast<float>(t), 0.0F);
     EXPECT_LT(static_cast<float>(t), 1.0F);
   }
 }
 
-// Median and quartile of the logit give back mean and standard deviation.
-TEST(DrawTime, LogitHasTheMeanAndDeviationAskedFor) {
+// Median and quartiles of the logit give back mean and standard deviation.
+TEST(TimeQuantile, LogitHasTheMeanAndDeviationAskedFor) {
   const FlowOptions options{
       .data_mean = {}, .time_mean = -0.8, .time_std = 0.8, .time_uniform_share = 0.0};
   std::vector<double> logits;
-  for (std::uint64_t i = 0; i < 20000; ++i) {
-    RandomStream stream(5, Purpose::kTime, 0, i);
-    const double t = draw_time(options, stream);
+  for (const double t : times_of(options, 20000)) {
     logits.push_back(std::log(t / (1.0 - t)));
   }
-  std::sort(logits.begin(), logits.end());
-  EXPECT_NEAR(logits[10000], -0.8, 0.03);
-  EXPECT_NEAR(logits[15000] - logits[5000], 2 * 0.67449 * 0.8, 0.04);
+  EXPECT_TRUE(std::is_sorted(logits.begin(), logits.end()));
+  EXPECT_NEAR(logits[10000], -0.8, 1e-3);
+  EXPECT_NEAR(logits[15000] - logits[5000], 2 * 0.67449 * 0.8, 1e-3);
 }
 
-TEST(DrawTime, UniformShareFillsTheEnds) {
+TEST(TimeMean, FollowsTheResolution) {
+  EXPECT_DOUBLE_EQ(time_mean_for(64, 1.0), 0.0);
+  EXPECT_DOUBLE_EQ(time_mean_for(32, 1.0), 0.0);
+  EXPECT_NEAR(time_mean_for(256, 1.0), -0.8, 0.05);
+  EXPECT_DOUBLE_EQ(time_mean_for(512, 2.0), time_mean_for(256, 1.0));
+}
+
+TEST(TimeQuantile, UniformShareFillsTheEnds) {
   const FlowOptions narrow{.data_mean = {}, .time_std = 0.01, .time_uniform_share = 0.5};
-  int outside = 0;
-  for (std::uint64_t i = 0; i < 10000; ++i) {
-    RandomStream stream(5, Purpose::kTime, 1, i);
-    outside += std::abs(draw_time(narrow, stream) - 0.5) > 0.1 ? 1 : 0;
-  }
-  EXPECT_NEAR(outside, 4000, 200);  // half of them uniform, 80 % of those outside
+  const auto times = times_of(narrow, 10000);
+  const auto outside =
+      std::count_if(times.begin(), times.end(), [](double t) { return std::abs(t - 0.5) > 0.1; });
+  EXPECT_NEAR(static_cast<double>(outside), 4000, 10);  // half uniform, 80 % of those outside
 }
 
 }  // namespace

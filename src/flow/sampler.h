@@ -125,7 +125,7 @@ struct GuidanceOptions {
   double projected_above =
       5.0;  ///< scales above this use adaptive projected guidance (arXiv 2410.02416)
   double projected_eta = 0.0;
-  double projected_norm = 15.0;  ///< largest norm of the guidance term per image
+  double projected_rms = 0.12;  ///< largest root mean square of the guidance term per image
   double projected_momentum = -0.5;
 };
 template <class Visitor>
@@ -149,11 +149,11 @@ void describe(Visitor& visit, GuidanceOptions& o) {
               .min = 0,
               .max = 1},
         o.projected_eta);
-  visit(Field{.name = "projected_norm",
-              .help = "largest norm of the guidance term per image",
+  visit(Field{.name = "projected_rms",
+              .help = "largest root mean square of the guidance term per image",
               .min = 0,
               .max = 1e6},
-        o.projected_norm);
+        o.projected_rms);
   visit(Field{.name = "projected_momentum",
               .help = "running average of the guidance term",
               .min = -1,

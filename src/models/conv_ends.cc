@@ -52,10 +52,10 @@ ConvBlock::ConvBlock(std::int64_t channels, std::int64_t condition_dim, double e
           "conv2", std::make_shared<nn::Conv3x3>(channels, channels, nn::Init::kZero, init))) {}
 
 Tensor ConvBlock::forward(const Tensor& x, const Tensor& condition) const {
-  const auto scale = modulation_->forward(condition).to(at::kFloat);           // (N, c)
-  auto h = norm_silu(x, norm1_->weight.to(at::kFloat) * (1.0 + scale), eps_);  // (N, H, W, c)
+  const auto scale = nn::wide(modulation_->forward(condition));           // (N, c)
+  auto h = norm_silu(x, nn::wide(norm1_->weight) * (1.0 + scale), eps_);  // (N, H, W, c)
   h = conv1_->forward(h);
-  h = norm_silu(h, norm2_->weight.to(at::kFloat).unsqueeze(0), eps_);
+  h = norm_silu(h, nn::wide(norm2_->weight).unsqueeze(0), eps_);
   return x + conv2_->forward(h);
 }
 
@@ -128,7 +128,7 @@ Tensor ConvEnds::decode(const Tensor& tokens, const std::vector<Tensor>& skips,
     h = merges_[i]->forward(at::cat({h, skips[i]}, -1));  // (N, H / 2^i, W / 2^i, c_i)
     h = up_blocks_[i]->forward(h, condition);
   }
-  h = norm_silu(h, norm_out_->weight.to(at::kFloat).unsqueeze(0), eps_);
+  h = norm_silu(h, nn::wide(norm_out_->weight).unsqueeze(0), eps_);
   return conv_out_->forward(h).permute({0, 3, 1, 2}).contiguous();  // (N, C, H, W)
 }
 

@@ -3,10 +3,12 @@
 
 namespace medaug {
 
-Generator::Generator(const GeneratorOptions& options, std::uint64_t seed, at::Device device)
+Generator::Generator(const GeneratorOptions& options, std::optional<std::uint64_t> seed,
+                     at::Device device)
     : options_(options) {
-  text_ = register_module(
-      "text", std::make_shared<TextEncoder>(options.text, options.vocabulary, seed + 1, device));
+  text_ = register_module("text", std::make_shared<TextEncoder>(
+                                      options.text, options.vocabulary,
+                                      seed ? std::optional(*seed + 1) : std::nullopt, device));
   dit_ = register_module("dit", std::make_shared<NextDiT>(options.dit, seed, device));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "models/nextdit.h"
 #include "models/text_encoder.h"
@@ -26,7 +27,8 @@ struct GeneratorOptions {
 /// The text encoder and the image model, trained as one.
 class Generator : public torch::nn::Module {
  public:
-  explicit Generator(const GeneratorOptions& options, std::uint64_t seed = 0,
+  /// @param seed  of the initial weights; none = left undefined, to be filled
+  explicit Generator(const GeneratorOptions& options, std::optional<std::uint64_t> seed = 0,
                      at::Device device = at::kCPU);
 
   /// Caption features, once per caption. (N, L, Dc)

@@ -23,6 +23,7 @@ namespace {
 
 using nn::Init;
 using nn::Linear;
+using nn::wide;
 
 constexpr std::int64_t kTimeWidth = 256;
 constexpr double kLayerNormEps = 1e-5;
@@ -42,7 +43,11 @@ void open_gates(const Tensor& offset, const NextDiTOptions& o) {
   }
 }
 
-Tensor wide(const Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
+void show(const NextDiTCall& call, const std::string& name, const Tensor& value) {
+  if (call.observe) {
+    call.observe(name, value);
+  }
+}
 
 }  // namespace
 
@@ -177,7 +182,8 @@ Tensor Block::forward(const Tensor& x_in, const Tensor& condition, const Tensor&
   return nn::add_rms_norm(x, h, weight(ffn_norm2_) * parts[3].tanh(), eps_);  // (N, T, D)
 }
 
-NextDiT::NextDiT(const NextDiTOptions& o, std::uint64_t seed, at::Device device) : options_(o) {
+NextDiT::NextDiT(const NextDiTOptions& o, std::optional<std::uint64_t> seed, at::Device device)
+    : options_(o) {
   nn::Initializer init(seed, device);
   const auto width = conditioning_dim(o);
   const auto linear = [&](const std::string& name, std::int64_t in, std::int64_t out, Init how) {
@@ -234,18 +240,14 @@ NextDiT::NextDiT(const NextDiTOptions& o, std::uint64_t seed, at::Device device)
 Tensor NextDiT::condition_of(const NextDiTInput& in, const NextDiTCall& call) const {
   const auto embedded = time_embedding(in.time, kTimeWidth).to(dtype());
   auto condition = time_out_->forward(at::silu(time_in_->forward(embedded)));  // (N, A)
-  if (call.observe) {
-    call.observe("t_emb", condition);
-  }
+  show(call, "t_emb", condition);
   if (options_.caption_dim > 0) {
     const auto mask = in.caption_mask.to(at::kFloat).unsqueeze(-1);    // (N, L, 1)
     const auto mean = (wide(in.caption) * mask).sum(1) / mask.sum(1);  // (N, Dc)
     const auto normed = at::layer_norm(mean, {options_.caption_dim}, wide(caption_norm_->weight),
                                        wide(caption_norm_->bias), kLayerNormEps);
     const auto pooled = caption_pool_->forward(normed.to(dtype()));
-    if (call.observe) {
-      call.observe("cap_emb", pooled);
-    }
+    show(call, "cap_emb", pooled);
     condition = condition + pooled;
   }
   if (augment_embedder_ && in.augment.defined()) {
@@ -312,9 +314,7 @@ Tensor NextDiT::run_blocks(Tensor tokens, const Tensor& condition, const Tensor&
     } else {
       tokens = block.forward(tokens, shared, caption, context);
     }
-    if (call.observe) {
-      call.observe("layer" + std::to_string(i) + ".out", tokens);
-    }
+    show(call, "layer" + std::to_string(i) + ".out", tokens);
   }
   return tokens;
 }
@@ -341,18 +341,14 @@ Tensor NextDiT::forward(const NextDiTInput& in, const NextDiTCall& call) const {
       tokens = tokens + mask_embedder_->forward(mask_tokens);
     }
   }
-  if (call.observe) {
-    call.observe("tokens_in", tokens);
-  }
+  show(call, "tokens_in", tokens);
   BlockContext context;
   context.rotary = rotary_for(height / p, width / p, in, call);
   context.caption_mask = in.caption_mask;
   context.scale = self_attention_scale(tokens.size(1), call);
   tokens = run_blocks(tokens, condition, mask_tokens, in, context, call);
   tokens = final_layer(tokens, condition);  // (N, T, p p C_out)
-  if (call.observe) {
-    call.observe("final_tokens", tokens);
-  }
+  show(call, "final_tokens", tokens);
   if (ends_) {
     return ends_->decode(tokens, skips, condition);
   }
@@ -388,8 +384,11 @@ std::vector<Tensor> NextDiT::forward_list(const std::vector<Tensor>& images,
   context.token_mask = real;
   context.caption_mask = shared.caption_mask;
   context.scale = self_attention_scale(longest, call);
-  auto tokens = run_blocks(at::stack(rows), condition, {}, shared, context, call);
-  tokens = final_layer(tokens, condition);
+  auto tokens = at::stack(rows);  // (N, T, D)
+  show(call, "token_mask", real);
+  show(call, "tokens_in", tokens);
+  tokens = final_layer(run_blocks(tokens, condition, {}, shared, context, call), condition);
+  show(call, "final_tokens", tokens);
   std::vector<Tensor> out;
   for (std::size_t i = 0; i < images.size(); ++i) {
     const auto one =

@@ -95,9 +95,10 @@ class Block : public torch::nn::Module {
 
 class NextDiT : public torch::nn::Module {
  public:
-  /// Valid options only (see `validate`). @param device  meta counts parameters without allocating
-  /// them
-  explicit NextDiT(const NextDiTOptions& options, std::uint64_t seed = 0,
+  /// Valid options only (see `validate`).
+  /// @param seed    of the initial weights; none = left undefined, to be filled
+  /// @param device  meta counts parameters without allocating them
+  explicit NextDiT(const NextDiTOptions& options, std::optional<std::uint64_t> seed = 0,
                    at::Device device = at::kCPU);
 
   /// What the network returns for one size of image: (N, out_channels, H, W) in the dtype of the

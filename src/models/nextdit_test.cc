@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "models/generator.h"
 #include "nn/ops.h"
@@ -110,6 +112,47 @@ TEST(NextDiT, FusedForwardMatchesPlainForward) {
   const auto plain = model.forward(in);
   nn::set_fused(true);
   EXPECT_LT((fused - plain).abs().max().item<float>(), 1e-4F * plain.abs().max().item<float>());
+}
+
+/// Output, and gradients of its sum of squares by parameter, in the dtype of the model.
+std::pair<at::Tensor, std::vector<at::Tensor>> output_and_gradients(NextDiT& model,
+                                                                    NextDiTInput in) {
+  in.x = in.x.to(model.dtype());
+  in.caption = in.caption.to(model.dtype());
+  const auto out = model.forward(in);
+  out.square().sum().backward();
+  std::vector<at::Tensor> gradients;
+  for (const auto& item : model.named_parameters()) {
+    gradients.push_back(item.value().grad());
+  }
+  return {out.detach(), gradients};
+}
+
+double distance(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) - b).norm().item<double>();
+}
+
+TEST(NextDiT, FusedFloat32MatchesPlainFloat64WithGradients) {
+  for (const auto& channels : {std::vector<std::int64_t>{}, {8, 16}}) {
+    const auto o = tiny(channels);
+    NextDiT model(o), exact(o);
+    randomise(model);
+    randomise(exact);
+    exact.to(at::kDouble);
+    const auto [out, gradients] = output_and_gradients(model, input(o, 2, 16, 16));
+    const auto [truth, true_gradients] = output_and_gradients(exact, input(o, 2, 16, 16));
+    EXPECT_EQ(truth.scalar_type(), at::kDouble);
+    EXPECT_LT(distance(out, truth), 1e-5 * truth.norm().item<double>());
+    const auto names = model.named_parameters().keys();
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      ASSERT_EQ(gradients[i].defined(), true_gradients[i].defined()) << names[i];
+      if (gradients[i].defined()) {
+        // Some are zero in exact arithmetic: a bias on all keys shifts a softmax by a constant.
+        const double norm = std::max(1e-3, true_gradients[i].norm().item<double>());
+        EXPECT_LT(distance(gradients[i], true_gradients[i]), 1e-4 * norm) << names[i];
+      }
+    }
+  }
 }
 
 TEST(NextDiT, CheckpointedActivationsGiveTheSameGradients) {

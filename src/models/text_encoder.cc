@@ -17,7 +17,7 @@ using nn::Init;
 constexpr double kEps = 1e-5;
 
 Tensor norm(const Tensor& x, const std::shared_ptr<nn::RmsWeight>& weight) {
-  return nn::rms_norm(x, weight->weight.to(at::kFloat).unsqueeze(0), kEps);
+  return nn::rms_norm(x, nn::wide(weight->weight).unsqueeze(0), kEps);
 }
 
 }  // namespace
@@ -51,8 +51,8 @@ Tensor TextLayer::forward(const Tensor& x, const Tensor& mask) const {
   return y + w2_->forward(nn::swiglu(w1_->forward(g), w3_->forward(g)));
 }
 
-TextEncoder::TextEncoder(const TextEncoderOptions& o, std::int64_t vocabulary, std::uint64_t seed,
-                         at::Device device) {
+TextEncoder::TextEncoder(const TextEncoderOptions& o, std::int64_t vocabulary,
+                         std::optional<std::uint64_t> seed, at::Device device) {
   nn::Initializer init(seed, device);
   embedding_ = register_parameter("embedding", init.normal({vocabulary, o.dim}, 0.5));
   places_ = register_parameter("places", init.normal({o.max_tokens, o.dim}, 0.1));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "models/options.h"
@@ -24,9 +25,9 @@ class TextLayer : public torch::nn::Module {
 /// Pre-norm RMS blocks with SwiGLU and learned places.
 class TextEncoder : public torch::nn::Module {
  public:
-  /// @param vocabulary  pieces the tokenizer really has
-  TextEncoder(const TextEncoderOptions& options, std::int64_t vocabulary, std::uint64_t seed,
-              at::Device device = at::kCPU);
+  /// @param vocabulary  pieces the tokenizer really has  @param seed  none = weights left undefined
+  TextEncoder(const TextEncoderOptions& options, std::int64_t vocabulary,
+              std::optional<std::uint64_t> seed, at::Device device = at::kCPU);
   /// @param ids (N, L) int64, L <= max_tokens  @param mask (N, L) bool, true = real  @return (N, L,
   /// D)
   at::Tensor forward(const at::Tensor& ids, const at::Tensor& mask) const;

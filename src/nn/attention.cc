@@ -6,9 +6,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
-#include <optional>
 
-#include "nn/cpu/kernels.h"
+#include "nn/fused.h"
 #include "nn/ops.h"
 
 // Attention as batched multiplications with the softmax between them in one pass. The probabilities
@@ -22,26 +21,8 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Function::apply takes an absent tensor only as an optional.
-using Maybe = std::optional<Tensor>;
-Maybe maybe(const Tensor& x) { return x.defined() ? Maybe(x) : std::nullopt; }
-
 constexpr std::int64_t kLargestFused =
     1024;  // tokens; beyond it the probabilities no longer fit the caches
-
-template <class T>
-T* pointer(const Tensor& x) {
-  return x.defined() ? static_cast<T*>(x.mutable_data_ptr()) : nullptr;
-}
-
-template <class F>
-void with_type(const Tensor& x, F&& f) {
-  if (x.scalar_type() == at::kBFloat16) {
-    f(cpu::Bf16{});
-  } else {
-    f(float{});
-  }
-}
 
 Tensor flat(const Tensor& x) {
   return x.contiguous().view({-1, x.size(2), x.size(3)});

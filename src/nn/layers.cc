@@ -47,26 +47,35 @@ Tensor Initializer::constant(at::IntArrayRef shape, double value) {
   return at::full(shape, value, at::TensorOptions().dtype(at::kFloat).device(device_));
 }
 
-Tensor Initializer::normal(at::IntArrayRef shape, double std) {
-  RandomStream stream(seed_, Purpose::kInit, made_++);
+template <class Draw>
+Tensor Initializer::drawn(at::IntArrayRef shape, Draw&& draw) {
+  const auto number = made_++;
   if (device_.is_meta()) {
     return at::empty(shape, at::TensorOptions().device(device_));
   }
   auto x = at::empty(shape, at::TensorOptions().dtype(at::kFloat));
-  stream.fill_normal(floats_of(x));
-  return x.mul_(std).to(device_);
+  if (seed_) {
+    RandomStream stream(*seed_, Purpose::kInit, number);
+    draw(stream, floats_of(x));
+  }
+  return x.to(device_);
+}
+
+Tensor Initializer::normal(at::IntArrayRef shape, double std) {
+  return drawn(shape, [std](RandomStream& stream, std::span<float> values) {
+    stream.fill_normal(values);
+    for (auto& value : values) {
+      value *= static_cast<float>(std);
+    }
+  });
 }
 
 Tensor Initializer::uniform(at::IntArrayRef shape, double bound) {
-  RandomStream stream(seed_, Purpose::kInit, made_++);
-  if (device_.is_meta()) {
-    return at::empty(shape, at::TensorOptions().device(device_));
-  }
-  auto x = at::empty(shape, at::TensorOptions().dtype(at::kFloat));
-  for (auto& value : floats_of(x)) {
-    value = static_cast<float>(stream.uniform(-bound, bound));
-  }
-  return x.to(device_);
+  return drawn(shape, [bound](RandomStream& stream, std::span<float> values) {
+    for (auto& value : values) {
+      value = static_cast<float>(stream.uniform(-bound, bound));
+    }
+  });
 }
 
 Tensor Initializer::xavier(at::IntArrayRef shape, std::int64_t fan_in, std::int64_t fan_out) {

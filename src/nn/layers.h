@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,10 +18,11 @@ using at::Tensor;
 
 /// Makes initial weights, float32. Each tensor draws from its own stream, keyed by the seed and by
 /// how many were made before it. On the meta device nothing is allocated or drawn: that is how a
-/// 2-billion-parameter model is counted.
+/// 2-billion-parameter model is counted. Without a seed, values that would be drawn are left
+/// undefined, for a model that is filled from a file.
 class Initializer {
  public:
-  explicit Initializer(std::uint64_t seed, at::Device device = at::kCPU)
+  explicit Initializer(std::optional<std::uint64_t> seed, at::Device device = at::kCPU)
       : seed_(seed), device_(device) {}
 
   Tensor constant(at::IntArrayRef shape, double value);
@@ -32,8 +34,10 @@ class Initializer {
 
  private:
   Tensor uniform(at::IntArrayRef shape, double bound);
+  template <class Draw>
+  Tensor drawn(at::IntArrayRef shape, Draw&& draw);
 
-  std::uint64_t seed_;
+  std::optional<std::uint64_t> seed_;
   std::uint64_t made_ = 0;
   at::Device device_;
 };

@@ -8,40 +8,20 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <atomic>
-#include <optional>
 
 #include "base/error.h"
-#include "nn/cpu/kernels.h"
+#include "nn/fused.h"
 
 namespace medaug::nn {
 namespace {
 
 using at::Tensor;
-using cpu::Bf16;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Function::apply takes an absent tensor only as an optional.
-using Maybe = std::optional<Tensor>;
-
-Maybe maybe(const Tensor& x) { return x.defined() ? Maybe(x.contiguous()) : std::nullopt; }
 Tensor value_of(const Maybe& x) { return x.value_or(Tensor()); }
 
 std::atomic<bool> fused_enabled{true};
-
-template <class F>
-void with_type(const Tensor& x, F&& f) {
-  if (x.scalar_type() == at::kBFloat16) {
-    f(Bf16{});
-  } else {
-    f(float{});
-  }
-}
-
-template <class T>
-T* pointer(const Tensor& x) {
-  return x.defined() ? static_cast<T*>(x.mutable_data_ptr()) : nullptr;
-}
 
 // Samples are spread over the threads: a sample's sums then have one writer and one order.
 template <class F>

@@ -54,6 +54,9 @@ struct AttentionInputs {
 /// softmax(q k^T scale) v + gate softmax(q yk^T / sqrt(d)) yv, heads joined.  @return (B, N, H * d)
 at::Tensor attention(const AttentionInputs& in);
 
+/// float32, or float64 as it is: what norms, gates and reductions are computed in.
+at::Tensor wide(const at::Tensor& x);
+
 namespace reference {
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& multiplier, double eps,
                     Activation activation);

@@ -15,16 +15,19 @@
 
 #include "nn/ops.h"
 
-namespace medaug::nn::reference {
+namespace medaug::nn {
+
+at::Tensor wide(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+}
+
+namespace reference {
 namespace {
 
 using at::Tensor;
 
-// float32 inside, float64 when that is what came in (gradient checks).
-Tensor widen(const Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
-
 Tensor normalised(const Tensor& x, const Tensor& multiplier, double eps) {
-  const auto wide = widen(x);
+  const auto wide = nn::wide(x);
   const auto inverse = (wide.square().mean(-1, true) + eps).rsqrt();  // (B, N, 1)
   return wide * inverse * multiplier.unsqueeze(1).to(wide.scalar_type());
 }
@@ -41,12 +44,12 @@ Tensor rms_norm(const Tensor& x, const Tensor& multiplier, double eps, Activatio
 }
 
 Tensor add_rms_norm(const Tensor& x, const Tensor& y, const Tensor& multiplier, double eps) {
-  return (widen(x) + normalised(y, multiplier, eps)).to(x.scalar_type());
+  return (nn::wide(x) + normalised(y, multiplier, eps)).to(x.scalar_type());
 }
 
 Tensor norm_rotate_split(const Tensor& x, const Tensor& weight, const Tensor& bias,
                          const Tensor& rotary, std::int64_t heads, double eps) {
-  auto wide = widen(x);
+  auto wide = nn::wide(x);
   const auto type = wide.scalar_type();
   if (weight.defined()) {
     wide = at::layer_norm(wide, {x.size(2)}, weight.to(type), bias.to(type), eps);
@@ -86,4 +89,5 @@ Tensor attention(const AttentionInputs& in) {
   return out.transpose(1, 2).flatten(2);  // (B, N, H * d)
 }
 
-}  // namespace medaug::nn::reference
+}  // namespace reference
+}  // namespace medaug::nn

@@ -125,7 +125,7 @@ LoadedModel load_model_file(const std::filesystem::path& path, at::Device device
   auto info = info_from(file);
   info.tokenizer = tokenizer_of(file);
   auto tokenizer = Tokenizer::load(info.tokenizer);
-  auto model = std::make_shared<Generator>(info.generator);
+  auto model = std::make_shared<Generator>(info.generator, std::nullopt);
   fill_weights(*model, file);
   model->to(device, dtype);
   model->eval();

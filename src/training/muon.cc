@@ -14,15 +14,16 @@ namespace medaug {
 
 at::Tensor orthogonalised(const at::Tensor& matrices) {
   constexpr double kA = 3.4445, kB = -4.7750, kC = 2.0315;
+  const auto type = matrices.scalar_type() == at::kBFloat16 ? at::kFloat : matrices.scalar_type();
   const auto norm =
-      at::linalg_vector_norm(matrices, 2, at::IntArrayRef({1, 2}), true);  // (B, 1, 1)
-  auto x = (matrices / (norm + 1e-7)).to(at::kBFloat16);                   // (B, R, C)
+      at::linalg_vector_norm(matrices, 2, at::IntArrayRef({1, 2}), true, type);  // (B, 1, 1)
+  auto x = (matrices / (norm + 1e-7)).to(at::kBFloat16);                         // (B, R, C)
   for (int i = 0; i < 5; ++i) {
     const auto a = at::bmm(x, x.transpose(1, 2));  // (B, R, R)
     const auto b = at::baddbmm(a, a, a, kB, kC);   // kB a + kC a a
     x = at::baddbmm(x, b, x, kA, 1.0);             // kA x + b x
   }
-  return x.to(at::kFloat);
+  return x.to(matrices.scalar_type());
 }
 
 bool is_hidden_matrix(const std::string& name, const at::Tensor& parameter) {

@@ -5,7 +5,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/scalar_tensor.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
@@ -159,32 +158,75 @@ void AdamW::step_orthogonal(double lr, double gradient_scale,
   std::map<std::pair<std::int64_t, std::int64_t>, std::vector<const Slot*>> groups;
   for (const auto& slot : slots_) {
     if (slot.orthogonal && gradient(slot).defined()) {
-      const auto rows = slot.parameter.size(0), columns = slot.size / rows;
-      groups[{std::min(rows, columns), std::max(rows, columns)}].push_back(&slot);
+      groups[{slot.parameter.size(0), slot.size / slot.parameter.size(0)}].push_back(&slot);
     }
   }
   for (const auto& [shape, members] : groups) {
-    std::vector<Tensor> directions;
-    for (const auto* slot : members) {
-      const auto g =
-          (gradient(*slot).to(at::kFloat) * gradient_scale).view({slot->parameter.size(0), -1});
-      auto m = view(momentum_, *slot).view(g.sizes());
-      m.lerp_(g, 1.0 - muon_.momentum);
-      const auto direction = g.lerp(m, muon_.momentum);
-      directions.push_back(direction.size(0) > direction.size(1) ? direction.t() : direction);
-    }
-    const auto updates = orthogonalised(at::stack(directions));
-    const double factor = -lr * 0.2 * std::sqrt(static_cast<double>(shape.second));
+    const auto [rows, columns] = shape;
+    auto directions = at::empty({static_cast<std::int64_t>(members.size()), rows, columns},
+                                copy_.options().dtype(muon_dtype()));
     for (std::size_t i = 0; i < members.size(); ++i) {
-      const auto& slot = *members[i];
-      auto p = view(master_, slot);
-      const auto update = updates[static_cast<std::int64_t>(i)];
-      p.mul_(1.0 - lr * options_.weight_decay);
-      p.add_((slot.parameter.size(0) > shape.first ? update.t() : update).reshape(p.sizes()),
-             factor);
-      update_average_and_copy(slot, average_decay);
+      write_direction(*members[i], gradient_scale, directions[static_cast<std::int64_t>(i)]);
+    }
+    const bool tall = rows > columns;
+    auto updates = orthogonalised(tall ? directions.transpose(1, 2) : directions);
+    updates = tall ? updates.transpose(1, 2).contiguous() : updates;  // (B, rows, columns)
+    const double step = lr * 0.2 * std::sqrt(static_cast<double>(std::max(rows, columns)));
+    const double decay = lr / step * options_.weight_decay;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      apply_update(*members[i], updates[static_cast<std::int64_t>(i)], step, decay, average_decay);
     }
   }
+}
+
+at::ScalarType AdamW::muon_dtype() const {
+  return master_.device().is_cpu() && master_.scalar_type() == at::kFloat ? at::kBFloat16
+                                                                          : master_.scalar_type();
+}
+
+/// Momentum, and the direction of the update before it is made orthogonal.
+void AdamW::write_direction(const Slot& slot, double gradient_scale, const Tensor& direction) {
+  const auto g = gradient(slot).contiguous();
+  if (!fused(master_, g)) {
+    const auto scaled = (g.to(master_.scalar_type()) * gradient_scale).view(direction.sizes());
+    auto m = view(momentum_, slot).view(direction.sizes());
+    m.lerp_(scaled, 1.0 - muon_.momentum);
+    Tensor(direction).copy_(scaled.lerp(m, muon_.momentum));
+    return;
+  }
+  const auto& kernels = nn::cpu::optimizer_kernels();
+  const auto momentum = static_cast<float>(muon_.momentum);
+  const auto scale = static_cast<float>(gradient_scale);
+  auto* m = momentum_.mutable_data_ptr<float>() + slot.offset;
+  auto* out = static_cast<nn::cpu::Bf16*>(direction.mutable_data_ptr());
+  at::parallel_for(0, slot.size, kChunk, [&](std::int64_t begin, std::int64_t end) {
+    if (g.scalar_type() == at::kBFloat16) {
+      const auto* grad = static_cast<const nn::cpu::Bf16*>(g.const_data_ptr());
+      kernels.nesterov_bf16(grad + begin, m + begin, out + begin, momentum, scale, end - begin);
+    } else {
+      kernels.nesterov_float(g.const_data_ptr<float>() + begin, m + begin, out + begin, momentum,
+                             scale, end - begin);
+    }
+  });
+}
+
+void AdamW::apply_update(const Slot& slot, const Tensor& update, double step, double decay,
+                         const std::vector<double>& average_decay) {
+  if (!fused(master_, update)) {
+    auto p = view(master_, slot);
+    p.mul_(1.0 - step * decay).sub_(update.view(p.sizes()), step);
+    update_average_and_copy(slot, average_decay);
+    return;
+  }
+  nn::cpu::AdamWArgs base;
+  base.lr = static_cast<float>(step);
+  base.weight_decay = static_cast<float>(decay);
+  set_averages(base, average_decay);
+  const auto* from = static_cast<const nn::cpu::Bf16*>(update.const_data_ptr());
+  at::parallel_for(0, slot.size, kChunk, [&](std::int64_t begin, std::int64_t end) {
+    const auto args = args_at(base, slot.offset + begin);
+    nn::cpu::optimizer_kernels().apply_update(args, from + begin, end - begin);
+  });
 }
 
 void AdamW::update_average_and_copy(const Slot& slot, const std::vector<double>& average_decay) {
@@ -195,6 +237,26 @@ void AdamW::update_average_and_copy(const Slot& slot, const std::vector<double>&
   if (!copy_.is_same(master_)) {
     view(copy_, slot).copy_(p);
   }
+}
+
+void AdamW::set_averages(nn::cpu::AdamWArgs& args, const std::vector<double>& average_decay) const {
+  args.emas = static_cast<int>(averages_.size());
+  for (std::size_t k = 0; k < averages_.size(); ++k) {
+    args.ema_decay[k] = static_cast<float>(average_decay[k]);
+  }
+}
+
+/// The arguments for the elements from `offset` on.
+nn::cpu::AdamWArgs AdamW::args_at(nn::cpu::AdamWArgs args, std::int64_t offset) const {
+  const bool low = copy_.scalar_type() == at::kBFloat16;
+  args.weight = master_.mutable_data_ptr<float>() + offset;
+  args.momentum = momentum_.mutable_data_ptr<float>() + offset;
+  args.variance = variance_.mutable_data_ptr<float>() + offset;
+  args.shadow = low ? static_cast<nn::cpu::Bf16*>(copy_.mutable_data_ptr()) + offset : nullptr;
+  for (std::size_t k = 0; k < averages_.size(); ++k) {
+    args.ema[k] = averages_[k].mutable_data_ptr<float>() + offset;
+  }
+  return args;
 }
 
 void AdamW::step_fused(Slot& slot, double lr, double gradient_scale,
@@ -212,22 +274,10 @@ void AdamW::step_fused(Slot& slot, double lr, double gradient_scale,
   base.correction2_sqrt = static_cast<float>(
       std::sqrt(1.0 - std::pow(options_.beta2, static_cast<double>(slot.steps))));
   base.grad_scale = static_cast<float>(gradient_scale);
-  base.emas = static_cast<int>(averages_.size());
-  for (std::size_t k = 0; k < averages_.size(); ++k) {
-    base.ema_decay[k] = static_cast<float>(average_decay[k]);
-  }
+  set_averages(base, average_decay);
   const auto& kernels = nn::cpu::optimizer_kernels();
-  const bool low = copy_.scalar_type() == at::kBFloat16;
   at::parallel_for(0, slot.size, kChunk, [&](std::int64_t begin, std::int64_t end) {
-    auto args = base;
-    const auto offset = slot.offset + begin;
-    args.weight = master_.mutable_data_ptr<float>() + offset;
-    args.momentum = momentum_.mutable_data_ptr<float>() + offset;
-    args.variance = variance_.mutable_data_ptr<float>() + offset;
-    args.shadow = low ? static_cast<nn::cpu::Bf16*>(copy_.mutable_data_ptr()) + offset : nullptr;
-    for (std::size_t k = 0; k < averages_.size(); ++k) {
-      args.ema[k] = averages_[k].mutable_data_ptr<float>() + offset;
-    }
+    const auto args = args_at(base, slot.offset + begin);
     if (g.scalar_type() == at::kBFloat16) {
       kernels.adamw_bf16(args, static_cast<const nn::cpu::Bf16*>(g.const_data_ptr()) + begin,
                          end - begin);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "checkpoint/safetensors.h"
+#include "nn/cpu/kernels.h"
 #include "training/options.h"
 
 namespace medaug {
@@ -84,6 +85,12 @@ class AdamW {
                   const std::vector<double>& average_decay);
 
   void step_orthogonal(double lr, double gradient_scale, const std::vector<double>& average_decay);
+  at::ScalarType muon_dtype() const;
+  void write_direction(const Slot& slot, double gradient_scale, const at::Tensor& direction);
+  void apply_update(const Slot& slot, const at::Tensor& update, double step, double decay,
+                    const std::vector<double>& average_decay);
+  void set_averages(nn::cpu::AdamWArgs& args, const std::vector<double>& average_decay) const;
+  nn::cpu::AdamWArgs args_at(nn::cpu::AdamWArgs args, std::int64_t offset) const;
   void update_average_and_copy(const Slot& slot, const std::vector<double>& average_decay);
 
   AdamWOptions options_;

@@ -130,6 +130,8 @@ struct TrainingOptions {
 
   /// Images per optimiser step.
   std::int64_t effective_batch_size() const { return batch_size * accumulation; }
+  /// Moving averages of the weights that are kept.
+  int averages() const { return static_cast<int>(ema_half_life.size() + ema_decay.size()); }
 };
 
 namespace internal {

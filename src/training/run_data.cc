@@ -50,11 +50,15 @@ std::pair<Manifest, Manifest> split_by_group(const Manifest& all, double fractio
   return parts;
 }
 
+Manifest read_training_manifest(const RunConfig& config) {
+  return read(train_manifest(config), config.data);
+}
+
 RunData load_run_data(const RunConfig& config) {
   RunData data;
   data.preprocess = config.preprocess;
   const auto threads = static_cast<int>(config.data.num_workers);
-  auto train = read(train_manifest(config), config.data);
+  auto train = read_training_manifest(config);
   Manifest val;
   if (const auto path = val_manifest(config); !path.empty()) {
     val = read(path, config.data);
@@ -73,7 +77,8 @@ RunData load_run_data(const RunConfig& config) {
   return data;
 }
 
-FlowOptions settled_flow(FlowOptions flow, const Dataset& data) {
+FlowOptions settled_flow(FlowOptions flow, const RunData& run) {
+  const auto& data = *run.train;
   constexpr std::int64_t kMost = 2000;  // images: more change nothing in the third digit
   const auto stride = std::max<std::int64_t>(1, data.size() / kMost);
   at::Tensor sum, squares;
@@ -88,8 +93,29 @@ FlowOptions settled_flow(FlowOptions flow, const Dataset& data) {
   const auto variance = squares / static_cast<double>(count) - mean.square();
   flow.data_mean.assign(mean.const_data_ptr<double>(),
                         mean.const_data_ptr<double>() + mean.numel());
+  if (!flow.time_mean) {
+    const auto pixels = static_cast<double>(run.preprocess.height() * run.preprocess.width());
+    flow.time_mean = time_mean_for(std::sqrt(pixels), flow.noise_scale);
+  }
   flow.data_std = std::max(0.01, std::sqrt(variance.mean().item<double>()));
   return flow;
+}
+
+std::vector<std::string> captions_of(const Dataset& data) {
+  std::vector<std::string> captions;
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    captions.push_back(data.record(i).caption);
+  }
+  return captions;
+}
+
+std::vector<std::string> example_captions(const Dataset& data) {
+  std::vector<std::string> examples;
+  for (std::int64_t i = 0; i < data.size() && examples.size() < 12;
+       i += std::max<std::int64_t>(1, data.size() / 12)) {
+    examples.push_back(data.record(i).caption);
+  }
+  return examples;
 }
 
 GeneratorOptions model_options(const RunConfig& config, const PreprocessOptions& preprocess,

@@ -3,6 +3,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "data/loader.h"
 #include "models/generator.h"
@@ -21,12 +23,21 @@ struct RunData {
 /// @throws Error kData
 RunData load_run_data(const RunConfig& config);
 
+/// The manifest of the training images alone, unsplit; no picture is read. @throws Error kData
+Manifest read_training_manifest(const RunConfig& config);
+
 /// Splits by group. @param fraction  of the groups that go to the second manifest
 std::pair<Manifest, Manifest> split_by_group(const Manifest& all, double fraction,
                                              std::uint64_t seed);
 
-/// The flow with the mean of the images per channel and their deviation from it filled in.
-FlowOptions settled_flow(FlowOptions flow, const Dataset& data);
+/// All captions, in order.
+std::vector<std::string> captions_of(const Dataset& data);
+/// A dozen of them, spread over the set, to show what captions look like.
+std::vector<std::string> example_captions(const Dataset& data);
+
+/// The flow with what follows from the data filled in: mean of the images per channel, deviation
+/// from it, and the mean time for their size when none is given.
+FlowOptions settled_flow(FlowOptions flow, const RunData& data);
 
 /// Sizes of the model that follow from the data, the text encoder and the tokenizer.
 GeneratorOptions model_options(const RunConfig& config, const PreprocessOptions& preprocess,

@@ -50,7 +50,7 @@ Json run_identity(const RunConfig& config, const Dataset& data) {
   out["augment"] = to_json(config.augment);
   out["seed"] = config.training.seed;
   out["batch_size"] = config.training.batch_size;
-  out["averages"] = config.training.ema_half_life.size() + config.training.ema_decay.size();
+  out["averages"] = config.training.averages();
   out["training_data"] = std::to_string(data.content_hash());
   return out;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "training/trainer.h"
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 
@@ -21,6 +20,7 @@
 #include "training/run_data.h"
 #include "training/run_store.h"
 #include "training/sample_grid.h"
+#include "training/setup.h"
 
 namespace medaug {
 namespace {
@@ -30,57 +30,6 @@ constexpr std::int64_t kMostWaysBack = 2;
 
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-at::Device pick_device(DeviceChoice choice) {
-  const bool cuda = at::hasCUDA();
-  if (choice == DeviceChoice::kCuda && !cuda) {
-    throw Error(ErrorCode::kResource, "training.device", "no CUDA device is at hand",
-                "use cpu or auto");
-  }
-  return cuda && choice != DeviceChoice::kCpu ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
-}
-
-at::ScalarType compute_dtype(const TrainingOptions& o) {
-  if (!o.use_amp || o.amp_dtype == AmpDtype::kFloat32) {
-    return at::kFloat;
-  }
-  if (o.amp_dtype == AmpDtype::kFloat16) {
-    log_warning(
-        "amp_dtype float16 would need a loss scaler; bfloat16 is used, which has the range of "
-        "float32");
-  }
-  return at::kBFloat16;
-}
-
-MuonOptions muon_options(const TrainingOptions& o) {
-  return {o.optimizer == OptimizerKind::kMuon ? o.muon_learning_rate / o.learning_rate : 0.0,
-          o.muon_momentum};
-}
-
-NamedTensors parameters_of(const Generator& model) {
-  NamedTensors out;
-  for (const auto& item : model.named_parameters()) {
-    out.emplace_back(item.key(), item.value());
-  }
-  return out;
-}
-
-std::vector<std::string> captions_of(const Dataset& data) {
-  std::vector<std::string> captions;
-  for (std::int64_t i = 0; i < data.size(); ++i) {
-    captions.push_back(data.record(i).caption);
-  }
-  return captions;
-}
-
-std::vector<std::string> examples_of(const Dataset& data) {
-  std::vector<std::string> examples;
-  for (std::int64_t i = 0; i < data.size() && examples.size() < 12;
-       i += std::max<std::int64_t>(1, data.size() / 12)) {
-    examples.push_back(data.record(i).caption);
-  }
-  return examples;
 }
 
 /// One run from start or resume to its end.
@@ -97,7 +46,7 @@ class Session {
       at::set_num_threads(static_cast<int>(options_.threads));
     }
     data_ = load_run_data(config_);
-    flow_ = settled_flow(config_.flow, *data_.train);
+    flow_ = settled_flow(config_.flow, data_);
     open();
   }
 
@@ -171,9 +120,9 @@ void Session::open() {
   model_ =
       std::make_unique<Generator>(model_options(config_, data_.preprocess, tokenizer.size()), seed);
   model_->to(device_);
-  const auto averages = static_cast<int>(options_.ema_half_life.size() + options_.ema_decay.size());
+  const auto averages = options_.averages();
   optimizer_ = std::make_unique<AdamW>(
-      parameters_of(*model_),
+      named_parameters(*model_),
       AdamWOptions{options_.beta1, options_.beta2, options_.eps, options_.weight_decay},
       compute_dtype(options_), averages, muon_options(options_));
   captions_ = std::make_unique<CaptionEncoder>(std::move(tokenizer), config_.text.max_tokens);
@@ -286,7 +235,7 @@ ModelInfo Session::model_info(double loss) const {
   info.sampler = config_.sampler;
   info.guidance = config_.guidance;
   info.tokenizer = captions_->tokenizer().serialized();
-  info.example_captions = examples_of(*data_.train);
+  info.example_captions = example_captions(*data_.train);
   info.training = {{"step", state_.step},
                    {"images_seen", state_.draws},
                    {"validation_loss", loss},
@@ -308,7 +257,7 @@ void Session::keep_best(double loss, int average) {
 }
 
 void Session::validate() {
-  const auto averages = static_cast<int>(options_.ema_half_life.size() + options_.ema_decay.size());
+  const auto averages = options_.averages();
   std::optional<ValidationResult> best;
   int best_average = -1;
   Json entry{{"step", state_.step}, {"elapsed_seconds", elapsed()}, {"images_seen", state_.draws}};
@@ -351,7 +300,7 @@ void Session::samples() {
   if (options_.sample_count == 0) {
     return;
   }
-  optimizer_->use_average(options_.ema_half_life.empty() && options_.ema_decay.empty() ? -1 : 0);
+  optimizer_->use_average(options_.averages() > 0 ? 0 : -1);
   const auto& data = data_.val ? *data_.val : *data_.train;
   const auto path = store_.paths().samples / ("step-" + std::to_string(state_.step) + ".png");
   write_sample_grid(path, *model_, data, *captions_, {flow_, config_.sampler, config_.guidance, {}},

@@ -106,6 +106,14 @@ struct AdamWArgs {
 struct OptimizerKernels {
   void (*adamw_bf16)(const AdamWArgs&, const Bf16* grad, std::int64_t n);
   void (*adamw_float)(const AdamWArgs&, const float* grad, std::int64_t n);
+  /// Nesterov momentum: m += (1 - momentum) (scale g - m); direction = scale g + momentum (m -
+  /// scale g).
+  void (*nesterov_bf16)(const Bf16* grad, float* m, Bf16* direction, float momentum, float scale,
+                        std::int64_t n);
+  void (*nesterov_float)(const float* grad, float* m, Bf16* direction, float momentum, float scale,
+                         std::int64_t n);
+  /// weight = weight (1 - lr weight_decay) - lr update, then the copy and the averages.
+  void (*apply_update)(const AdamWArgs&, const Bf16* update, std::int64_t n);
   /// Sum of squares, accumulated in double; not finite when any value is not.
   double (*sum_squares_bf16)(const Bf16* x, std::int64_t n);
   double (*sum_squares_float)(const float* x, std::int64_t n);

@@ -2,64 +2,13 @@
 // Included once by each kernels_<isa>.cc, which defines MEDAUG_ISA. Loops are written so that the
 // compiler vectorises them for that instruction set: no branches inside, reductions marked.
 
-#include <bit>
 #include <cmath>
-#include <cstdlib>
-#include <cstring>
 
-#include "nn/cpu/kernels.h"
+#include "nn/cpu/kernels_attention_impl.h"
+#include "nn/cpu/kernels_math_impl.h"
 
 namespace medaug::nn::cpu::MEDAUG_ISA {
 namespace {
-
-// Not a std::vector: its code would be emitted as a shared template built for this instruction set,
-// and the linker may then keep that copy for CPUs without it.
-class Scratch {
- public:
-  explicit Scratch(std::int64_t n)
-      : data_(static_cast<float*>(std::calloc(static_cast<std::size_t>(n), sizeof(float)))) {}
-  ~Scratch() { std::free(data_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  float* data() { return data_; }
-
- private:
-  float* data_;
-};
-
-inline float load(float x) { return x; }
-inline float load(Bf16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
-
-inline void store(float* to, float x) { *to = x; }
-inline void store(Bf16* to, float x) {
-  const auto bits = std::bit_cast<std::uint32_t>(x);
-  // Round to nearest even. A NaN keeps its upper bits: they are never all zero for the quiet NaN
-  // that arithmetic makes.
-  to->bits = static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
-}
-
-// e^x to 2 ulp: x = n ln 2 + r, a polynomial for e^r (Cephes expf coefficients), n put into the
-// exponent.
-inline float exp_fast(float x) {
-  constexpr float kShift = 12582912.0F;  // 1.5 * 2^23: rounds to an integer in the low bits
-  x = x < -87.0F ? -87.0F : (x > 88.0F ? 88.0F : x);
-  const float shifted = x * 1.44269504F + kShift;
-  const float n = shifted - kShift;
-  float r = x - n * 0.693359375F;
-  r = r + n * 2.12194440e-4F;
-  float p = 1.9875691500e-4F;
-  p = p * r + 1.3981999507e-3F;
-  p = p * r + 8.3334519073e-3F;
-  p = p * r + 4.1665795894e-2F;
-  p = p * r + 1.6666665459e-1F;
-  p = p * r + 5.0000001201e-1F;
-  p = p * r * r + r + 1.0F;
-  const auto exponent =
-      (std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(kShift) + 127) << 23;
-  return p * std::bit_cast<float>(exponent);
-}
-
-inline float sigmoid(float x) { return 1.0F / (1.0F + exp_fast(-x)); }
 
 template <class T>
 float row_inverse_rms(const T* x, std::int64_t width, float eps) {
@@ -315,104 +264,21 @@ void swiglu_backward(const T* a, const T* b, const T* grad, T* grad_a, T* grad_b
   }
 }
 
-template <class T>
-void softmax_row(T* scores, const float* bias, float scale, std::int64_t width, float* v) {
-  float top = -3.0e38F;
-#pragma omp simd reduction(max : top)
-  for (std::int64_t i = 0; i < width; ++i) {
-    v[i] = load(scores[i]) * scale + bias[i];
-    top = v[i] > top ? v[i] : top;
-  }
-  float sum = 0.0F;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < width; ++i) {
-    v[i] = exp_fast(v[i] - top);
-    sum += v[i];
-  }
-  const float inverse = 1.0F / sum;
+// The bfloat16 copy and the moving averages of weights that were just written.
+inline void spread(const AdamWArgs& a, std::int64_t n) {
+  if (a.shadow != nullptr) {
 #pragma omp simd
-  for (std::int64_t i = 0; i < width; ++i) {
-    store(scores + i, v[i] * inverse);
-  }
-}
-
-template <class T>
-void softmax_forward(T* scores, const std::uint8_t* allowed, float scale, std::int64_t width,
-                     std::int64_t rows) {
-  Scratch v(width);
-  Scratch bias(width);
-  if (allowed != nullptr) {
-    for (std::int64_t i = 0; i < width; ++i) {
-      bias.data()[i] = allowed[i] != 0 ? 0.0F : -1.0e30F;
+    for (std::int64_t i = 0; i < n; ++i) {
+      store(a.shadow + i, a.weight[i]);
     }
   }
-  for (std::int64_t row = 0; row < rows; ++row) {
-    softmax_row(scores + row * width, bias.data(), scale, width, v.data());
-  }
-}
-
-template <class T>
-void softmax_backward(const T* p, T* grad, float scale, std::int64_t width, std::int64_t rows) {
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const T* pr = p + row * width;
-    T* gr = grad + row * width;
-    float dot = 0.0F;
-#pragma omp simd reduction(+ : dot)
-    for (std::int64_t i = 0; i < width; ++i) {
-      dot += load(pr[i]) * load(gr[i]);
-    }
+  for (int k = 0; k < a.emas; ++k) {
+    float* ema = a.ema[k];
+    const float keep = a.ema_decay[k];
 #pragma omp simd
-    for (std::int64_t i = 0; i < width; ++i) {
-      store(gr + i, load(pr[i]) * (load(gr[i]) - dot) * scale);
+    for (std::int64_t i = 0; i < n; ++i) {
+      ema[i] = keep * ema[i] + (1.0F - keep) * a.weight[i];
     }
-  }
-}
-
-template <class T>
-void join_heads_forward(const JoinHeadsArgs<T>& a, std::int64_t begin, std::int64_t end) {
-  for (std::int64_t row = begin * a.tokens * a.heads; row < end * a.tokens * a.heads; ++row) {
-    const std::int64_t head = row % a.heads;
-    const std::int64_t token = row / a.heads % a.tokens;
-    const std::int64_t sample = row / a.heads / a.tokens;
-    const std::int64_t from = ((sample * a.heads + head) * a.tokens + token) * a.head_dim;
-    T* out = a.out + row * a.head_dim;
-    if (a.caption == nullptr) {
-      std::memcpy(out, a.self + from, sizeof(T) * static_cast<std::size_t>(a.head_dim));
-      continue;
-    }
-    const float gate = a.gate[head];
-#pragma omp simd
-    for (std::int64_t i = 0; i < a.head_dim; ++i) {
-      store(out + i, load(a.self[from + i]) + gate * load(a.caption[from + i]));
-    }
-  }
-}
-
-template <class T>
-void join_heads_backward(const JoinHeadsArgs<T>& a, std::int64_t begin, std::int64_t end) {
-  if (a.caption != nullptr) {
-    std::memset(a.grad_gate + begin * a.heads, 0,
-                sizeof(float) * static_cast<std::size_t>((end - begin) * a.heads));
-  }
-  for (std::int64_t row = begin * a.tokens * a.heads; row < end * a.tokens * a.heads; ++row) {
-    const std::int64_t head = row % a.heads;
-    const std::int64_t token = row / a.heads % a.tokens;
-    const std::int64_t sample = row / a.heads / a.tokens;
-    const std::int64_t to = ((sample * a.heads + head) * a.tokens + token) * a.head_dim;
-    const T* grad = a.grad_out + row * a.head_dim;
-    std::memcpy(a.grad_self + to, grad, sizeof(T) * static_cast<std::size_t>(a.head_dim));
-    if (a.caption == nullptr) {
-      continue;
-    }
-    const float gate = a.gate[head];
-    float dot = 0.0F;
-#pragma omp simd reduction(+ : dot)
-    for (std::int64_t i = 0; i < a.head_dim; ++i) {
-      const float g = load(grad[i]);
-      dot += g * load(a.caption[to + i]);
-      store(a.grad_caption + to + i, gate * g);
-    }
-    a.grad_gate[sample * a.heads + head] += dot;
   }
 }
 
@@ -433,20 +299,28 @@ void adamw(const AdamWArgs& a, const G* grad, std::int64_t n) {
     a.weight[i] =
         a.weight[i] * decay - step_size * (m / (std::sqrt(v) / a.correction2_sqrt + a.eps));
   }
-  if (a.shadow != nullptr) {
+  spread(a, n);
+}
+
+template <class G>
+void nesterov(const G* grad, float* m, Bf16* direction, float momentum, float scale,
+              std::int64_t n) {
 #pragma omp simd
-    for (std::int64_t i = 0; i < n; ++i) {
-      store(a.shadow + i, a.weight[i]);
-    }
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float g = load(grad[i]) * scale;
+    const float mean = m[i] + (1.0F - momentum) * (g - m[i]);
+    m[i] = mean;
+    store(direction + i, g + momentum * (mean - g));
   }
-  for (int k = 0; k < a.emas; ++k) {
-    float* ema = a.ema[k];
-    const float keep = a.ema_decay[k];
+}
+
+inline void apply_update(const AdamWArgs& a, const Bf16* update, std::int64_t n) {
+  const float decay = 1.0F - a.lr * a.weight_decay;
 #pragma omp simd
-    for (std::int64_t i = 0; i < n; ++i) {
-      ema[i] = keep * ema[i] + (1.0F - keep) * a.weight[i];
-    }
+  for (std::int64_t i = 0; i < n; ++i) {
+    a.weight[i] = a.weight[i] * decay - a.lr * load(update[i]);
   }
+  spread(a, n);
 }
 
 template <class T>
@@ -479,7 +353,8 @@ extern const Kernels<Bf16> kBf16Kernels;
 extern const OptimizerKernels kOptimizerKernels;
 const Kernels<float> kFloatKernels = kTable<float>;
 const Kernels<Bf16> kBf16Kernels = kTable<Bf16>;
-const OptimizerKernels kOptimizerKernels{adamw<Bf16>, adamw<float>, sum_squares<Bf16>,
+const OptimizerKernels kOptimizerKernels{adamw<Bf16>,       adamw<float>, nesterov<Bf16>,
+                                         nesterov<float>,   apply_update, sum_squares<Bf16>,
                                          sum_squares<float>};
 
 }  // namespace medaug::nn::cpu::MEDAUG_ISA

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""Ours against the same network in PyTorch: the same weights, batch, times and noise, round-robin, medians.
+
+    compare.py [--cases small,plain] [--batch 32] [--rounds 7] [--compile] [--json FILE] STEP_BENCH
+
+Outputs and gradients are compared first: each bfloat16 worker against PyTorch in float32. A run is called noisy, and the
+program ends with 1, when other processes took more than a tenth of the cores or a median wavers by more than 15 %."""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import torch
+
+import safetensors_file
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Process:
+    def __init__(self, name, command):
+        self.name = name
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"compare: {self.name} ended with status {self.process.wait()}")
+        return line.strip()
+
+    def seconds(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        seconds, self.faults, self.peak = map(float, self.answer().split())
+        return seconds
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def cpu_times():
+    """(busy of the machine, own and children) in seconds."""
+    with open("/proc/stat") as file:
+        fields = [int(x) for x in file.readline().split()[1:]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def process_seconds(processes):
+    total = 0.0
+    for pid in [os.getpid()] + [p.process.pid for p in processes]:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def relative_error(value, truth):
+    return float((value.double() - truth.double()).norm() / truth.double().norm())
+
+
+def compare_numbers(folder, names):
+    """Largest relative errors against float32."""
+    truth, _ = safetensors_file.read(os.path.join(folder, "float32.out"))
+    gradients = [name for name in truth if name.startswith("grad.")]
+    rows = {}
+    for name in names:
+        ours, _ = safetensors_file.read(os.path.join(folder, name + ".out"))
+        missing = [g for g in gradients if g not in ours]
+        if missing:
+            sys.exit(f"compare: {name} has no {missing[0]}")
+        a = torch.cat([ours[g].double().flatten() for g in gradients])
+        b = torch.cat([truth[g].double().flatten() for g in gradients])
+        rows[name] = {
+            "loss_error": relative_error(ours["loss"], truth["loss"]),
+            "image_error": relative_error(ours["images"], truth["images"]),
+            "gradient_cosine": float(a @ b / (a.norm() * b.norm())),
+        }
+        if rows[name]["gradient_cosine"] < 0.999:
+            sys.exit(f"compare: {name} computes something else: {rows[name]}")
+    return rows
+
+
+def run_case(case, options, roofline):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "case.safetensors")
+        subprocess.run([options.step_bench, "export", case, str(options.batch), path], check=True)
+        out = lambda name: os.path.join(folder, name + ".out")
+        python = lambda mode: [sys.executable, os.path.join(HERE, "worker.py"), path, out(mode), mode]
+        truth = Process("float32", python("float32"))
+        truth.seconds("check")
+        truth.close()
+        workers = [Process("medaug", [options.step_bench, "worker", path, out("medaug")]), Process("eager", python("eager"))]
+        if options.compile:
+            workers.append(Process("compile", python("compile")))
+        warm_up = {w.name: w.seconds("check") for w in workers}
+        numbers = compare_numbers(folder, [w.name for w in workers])
+        for w in workers:
+            warm_up[w.name] += w.seconds("train") + w.seconds("train") + w.seconds("sample")
+        times = {(w.name, kind): [] for w in workers for kind in ("train", "sample")}
+        begin = time.time(), cpu_times(), process_seconds(workers)
+        memory = {}
+        for _ in range(options.rounds):
+            for kind, repeats in (("train", 3), ("sample", 1)):
+                for w in workers:
+                    times[w.name, kind] += [w.seconds(kind) for _ in range(repeats)]
+                    memory[w.name, kind] = w.faults, w.peak
+        others = (cpu_times() - begin[1]) - (process_seconds(workers) - begin[2])
+        load = others / (time.time() - begin[0]) / os.cpu_count()
+        for w in workers:
+            w.close()
+        _, metadata = safetensors_file.read(path)
+    return report(case, options.batch, times, memory, warm_up, numbers, load, float(metadata["train_flops"]), roofline)
+
+
+def report(case, batch, times, memory, warm_up, numbers, load, flops, roofline):
+    print(f"\n{case}, batch {batch}, {flops / 1e9:.2f} GFLOP per training image; other processes took {load:.1%} of the cores")
+    print("| worker | training images/s (min-max) | TFLOP/s (share of products' peak) | sampling images/s (min-max) "
+          "| page faults per step | peak GB | loss error | image error | gradient cosine | warm-up s |")
+    print("|---" * 10 + "|")
+    result = {"case": case, "batch": batch, "load": load, "workers": {}}
+    noisy = load > 0.1
+    for name in numbers:
+        row = {"warm_up_seconds": warm_up[name], **numbers[name]}
+        row["faults_per_step"], row["peak_bytes"] = memory[name, "train"][0], memory[name, "sample"][1]
+        for kind in ("train", "sample"):
+            rates = sorted(batch / t for t in times[name, kind])
+            row[kind] = {"median": statistics.median(rates), "min": rates[0], "max": rates[-1]}
+            quartiles = statistics.quantiles(rates, n=4)
+            noisy |= (quartiles[2] - quartiles[0]) / row[kind]["median"] > 0.15
+        tflops = row["train"]["median"] * flops / 1e12
+        cells = [f"{row[k]['median']:.1f} ({row[k]['min']:.1f}-{row[k]['max']:.1f})" for k in ("train", "sample")]
+        print(
+            f"| {name} | {cells[0]} | {tflops:.3f} ({tflops / roofline['bf16_tflops']:.0%}) | {cells[1]} "
+            f"| {row['faults_per_step']:.0f} | {row['peak_bytes'] / 1e9:.2f} | {row['loss_error']:.1e} "
+            f"| {row['image_error']:.1e} | {row['gradient_cosine']:.6f} | {row['warm_up_seconds']:.1f} |"
+        )
+        result["workers"][name] = row
+    ours = result["workers"]["medaug"]
+    for name, row in result["workers"].items():
+        if name != "medaug":
+            print(f"medaug / {name}: training {ours['train']['median'] / row['train']['median']:.2f} x, "
+                  f"sampling {ours['sample']['median'] / row['sample']['median']:.2f} x")
+    result["noisy"] = noisy
+    if noisy:
+        print("NOISY: not a result")
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step_bench")
+    parser.add_argument("--cases", default="small,plain")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--json")
+    options = parser.parse_args()
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    roofline = json.loads(subprocess.run([options.step_bench, "roofline"], check=True, capture_output=True).stdout)
+    print("this machine:", json.dumps(roofline))
+    results = [run_case(case, options, roofline) for case in options.cases.split(",")]
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump({"roofline": roofline, "cases": results}, file, indent=1)
+    return 1 if any(r["noisy"] for r in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+// One training step and one sampling call, for comparison with PyTorch on the same numbers.
+//
+//   step_bench export CASE BATCH FILE   writes weights, batch, times and noise
+//   step_bench worker FILE OUT          reads it back; then for each line on standard input:
+//     check    loss and gradients of the first step and one image batch, written to OUT
+//     train    one step: forward, backward, AdamW and two averages
+//     sample   one batch of images with the default solver, no guidance
+//                                     and prints seconds, minor page faults, peak bytes of memory
+//                                     so far
+//   step_bench roofline                 prints what the machine can do, as JSON
+//
+// bench/pytorch/compare.py drives it beside the same network in PyTorch.
+
+#include <ATen/ATen.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <string>
+
+#include "base/error.h"
+#include "models/generator.h"
+#include "roofline.h"
+#include "training/flow_step.h"
+#include "training/optimizer.h"
+#include "training/sampling.h"
+
+namespace medaug {
+namespace {
+
+constexpr std::int64_t kSide = 64;
+constexpr std::int64_t kTokens = 32;
+constexpr std::int64_t kVocabulary = 400;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// `plain` is the usual diffusion transformer at 64 tokens: linear ends, modulation in every block.
+GeneratorOptions case_options(const std::string& name) {
+  GeneratorOptions o;
+  o.vocabulary = kVocabulary;
+  if (name == "plain") {
+    o.dit.patch_size = 8;
+    o.dit.dim = 256;
+    o.dit.layers = 8;
+    o.dit.heads = 4;
+  } else {
+    o.dit = nextdit_preset(name);
+  }
+  o.dit.caption_dim = o.text.dim;
+  return o;
+}
+
+std::string joined(const std::vector<std::int64_t>& values) {
+  std::string text;
+  for (const auto value : values) {
+    text += (text.empty() ? "" : ",") + std::to_string(value);
+  }
+  return text;
+}
+
+Metadata case_metadata(const std::string& name, const GeneratorOptions& o) {
+  const FlowOptions flow;
+  const SamplerOptions sampler;
+  const auto number = [](double x) { return std::to_string(x); };
+  return {{"case", name},
+          {"patch_size", std::to_string(o.dit.patch_size)},
+          {"dim", std::to_string(o.dit.dim)},
+          {"layers", std::to_string(o.dit.layers)},
+          {"heads", std::to_string(o.dit.heads)},
+          {"ffn_hidden", std::to_string(ffn_hidden(o.dit))},
+          {"conv_channels", joined(o.dit.conv_channels)},
+          {"shared_modulation", o.dit.modulation == Modulation::kShared ? "1" : "0"},
+          {"text_layers", std::to_string(o.text.layers)},
+          {"text_heads", std::to_string(o.text.heads)},
+          {"data_std", number(flow.data_std)},
+          {"noise_scale", number(flow.noise_scale)},
+          {"clip", number(flow.clip)},
+          {"steps", std::to_string(sampler.steps)},
+          {"logit_low", number(sampler.logit_low)},
+          {"logit_high", number(sampler.logit_high)},
+          {"train_flops", number(3.0 * forward_flops(o.dit, kSide, kSide, kTokens))}};
+}
+
+void export_case(const std::string& name, std::int64_t n, const std::string& path) {
+  at::manual_seed(1);
+  const auto o = case_options(name);
+  const Generator model(o);
+  NamedTensors tensors;
+  for (const auto& item : model.named_parameters()) {
+    // Gates and last layers begin at zero, where most gradients would be zero as well.
+    const auto noise = at::randn(item.value().sizes()) * 0.02;
+    tensors.emplace_back("weight." + item.key(), item.value().detach() + noise);
+  }
+  FlowBatch batch;
+  batch.images = at::randn({n, o.dit.in_channels, kSide, kSide}).clamp(-1, 1);
+  for (std::int64_t i = 0; i < n; ++i) {
+    batch.draws.push_back(i);
+  }
+  const auto draws = draw_noise_and_time(batch, {}, 1);
+  tensors.emplace_back("images", batch.images);
+  tensors.emplace_back("tokens", at::randint(3, kVocabulary, {n, kTokens}, at::kLong));
+  tensors.emplace_back("token_mask", at::arange(kTokens).unsqueeze(0) <
+                                         at::randint(8, kTokens + 1, {n, 1}, at::kLong));
+  tensors.emplace_back("mask", at::rand({n, o.dit.mask_classes, kSide / 8, kSide / 8})
+                                   .round()
+                                   .repeat_interleave(8, 2)
+                                   .repeat_interleave(8, 3));
+  tensors.emplace_back("noise", draws.noise);
+  tensors.emplace_back("time", draws.time);
+  std::vector<std::int64_t> seeds(batch.draws);
+  tensors.emplace_back("sampling_noise",
+                       draw_noise(batch.images.sizes(), seeds, 0, Purpose::kSampling));
+  write_safetensors(path, tensors, case_metadata(name, o));
+}
+
+class Worker {
+ public:
+  explicit Worker(const SafetensorsFile& file)
+      : model_(case_options(file.metadata.at("case"))),
+        optimizer_(loaded(file), {}, at::kBFloat16, 2) {
+    batch_.images = file.at("images");
+    batch_.conditions.tokens = file.at("tokens");
+    batch_.conditions.token_mask = file.at("token_mask");
+    batch_.conditions.mask = file.at("mask");
+    batch_.conditions.mask_present = at::ones({batch_.images.size(0)});
+    for (std::int64_t i = 0; i < batch_.images.size(0); ++i) {
+      batch_.draws.push_back(i);
+    }
+    draws_ = {file.at("noise"), file.at("time")};
+  }
+
+  void check(const std::string& out) {
+    NamedTensors tensors{{"images", sample()}};
+    const auto loss = flow_loss(model_, batch_, draws_, flow_);
+    loss.mean().backward();
+    tensors.emplace_back("loss", loss.detach());
+    for (const auto& item : model_.named_parameters()) {
+      if (item.value().grad().defined()) {
+        tensors.emplace_back("grad." + item.key(), item.value().grad().to(at::kFloat).clone());
+      }
+    }
+    optimizer_.clear_gradients();
+    write_safetensors(out, tensors);
+  }
+
+  void train() {
+    flow_loss(model_, batch_, draws_, flow_).mean().backward();
+    optimizer_.step(1e-4, clip_scale(optimizer_.gradient_norm(), 1.0), {0.99, 0.999});
+    optimizer_.clear_gradients();
+  }
+
+  at::Tensor sample() const {
+    SamplingRequest request;
+    request.conditions = batch_.conditions;
+    request.seeds = batch_.draws;
+    return sample_images(model_, request, {});
+  }
+
+ private:
+  NamedTensors loaded(const SafetensorsFile& file) {
+    NamedTensors parameters;
+    for (const auto& item : model_.named_parameters()) {
+      item.value().detach().copy_(file.at("weight." + item.key()));
+      parameters.emplace_back(item.key(), item.value());
+    }
+    return parameters;
+  }
+
+  const FlowOptions flow_ = {};
+  Generator model_;
+  AdamW optimizer_;
+  FlowBatch batch_;
+  FlowDraws draws_;
+};
+
+void serve(const std::string& file, const std::string& out) {
+  Worker worker(read_safetensors(file));
+  std::cout << "ready" << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+    const auto faults = minor_faults();
+    const double begin = now();
+    if (line == "check") {
+      worker.check(out);
+    } else if (line == "train") {
+      worker.train();
+    } else if (line == "sample") {
+      worker.sample();
+    } else {
+      throw Error(ErrorCode::kUsage, "step_bench", "unknown command '" + line + "'");
+    }
+    const double seconds = now() - begin;
+    std::cout << seconds << ' ' << minor_faults() - faults << ' ' << peak_memory_bytes()
+              << std::endl;
+  }
+}
+
+void print_roofline() {
+  const auto r = measure_roofline();
+  std::cout << "{\"threads\": " << r.threads << ", \"bf16_tflops\": " << r.bf16_flops / 1e12
+            << ", \"float_tflops\": " << r.float_flops / 1e12
+            << ", \"gigabytes_per_second\": " << r.bytes_per_second / 1e9
+            << ", \"fresh_page_us\": " << r.fresh_page_seconds * 1e6
+            << ", \"used_page_us\": " << r.used_page_seconds * 1e6 << "}" << std::endl;
+}
+
+int run(const std::vector<std::string>& args) {
+  if (args.size() == 4 && args[0] == "export") {
+    export_case(args[1], std::stoll(args[2]), args[3]);
+  } else if (args.size() == 3 && args[0] == "worker") {
+    serve(args[1], args[2]);
+  } else if (args.size() == 1 && args[0] == "roofline") {
+    print_roofline();
+  } else {
+    std::fputs(
+        "usage: step_bench export CASE BATCH FILE | step_bench worker FILE OUT | step_bench "
+        "roofline\n",
+        stderr);
+    return 2;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace medaug
+
+int main(int argc, char** argv) {
+  try {
+    return medaug::run({argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "step_bench: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/json.h"
+#include "cli/estimate.h"
+#include "cli/machine.h"
+
+namespace medaug::cli {
+
+/// Memory, disk and time of a run, said before it starts.
+struct Preflight {
+  Estimate estimate;
+  double disk_bytes = 0.0;         ///< checkpoints that stay, and the one being written
+  double free_disk_bytes = 0.0;    ///< where the run folder is or will be
+  double images_per_second = 0.0;  ///< from the speed of matrix products here; within a factor of 2
+  std::int64_t images = 0;         ///< until the budget is used
+  double seconds = 0.0;
+
+  std::string text() const;  ///< one sentence
+  Json json() const;
+};
+
+/// @param training_images  for a budget in epochs; 0 = not known
+Preflight preflight(const RunConfig& config, std::int64_t training_images);
+
+/// "does not fit ..." with what is needed and what is there, or empty.
+std::string memory_problem(const RunConfig& config, const Estimate& estimate,
+                           const Machine& machine);
+
+}  // namespace medaug::cli

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+// generate, augment, rollback and check checkpoint through the real program on a real, tiny run:
+// what they write, and that bad input gets one error with its exit status and leaves no output
+// behind.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <ostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "cli_run.h"
+
+namespace medaug::test {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+constexpr const char* kModel = "run/checkpoints/best_model.safetensors";
+
+/// A phantom data set and a run of four steps on it, made once: phantom/, run/.
+class TinyRun : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    base_ = new TemporaryFolder;
+    const auto phantom = run_medaug({"phantom", "phantom", "--count", "24"}, base_->path());
+    ASSERT_EQ(phantom.status, 0) << phantom.err;
+    const auto config = source_folder() / "configs/tiny.yaml";
+    const auto trained =
+        run_medaug({"train",
+                    "--config",
+                    config.string(),
+                    "--output",
+                    "run",
+                    "--set",
+                    "data.train_data=" + (base_->path() / "phantom/train.jsonl").string(),
+                    "--set",
+                    "data.val_data=" + (base_->path() / "phantom/val.jsonl").string(),
+                    "--set",
+                    "data.allow_outside=true",
+                    "--set",
+                    "training.max_minutes=0",
+                    "--set",
+                    "training.max_steps=4",
+                    "--set",
+                    "training.save_every=2",
+                    "--set",
+                    "training.batch_size=4",
+                    "--set",
+                    "training.sample_count=0"},
+                   base_->path());
+    ASSERT_EQ(trained.status, 0) << trained.err;
+  }
+  static void TearDownTestSuite() { delete base_; }
+
+  static const fs::path& base() { return base_->path(); }
+  static CliOutcome medaug(const std::vector<std::string>& arguments) {
+    return run_medaug(arguments, base());
+  }
+  static fs::path write(const std::string& name, std::string_view text) {
+    return base_->write(name, text);
+  }
+
+ private:
+  inline static TemporaryFolder* base_ = nullptr;
+};
+
+std::vector<std::string> lines_of(const fs::path& file) {
+  std::istringstream text(read_text(file));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+fs::path only_png(const fs::path& folder) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() == ".png" && entry.path().stem() != "contact_sheet" &&
+        entry.path().string().find("mask") == std::string::npos) {
+      return entry.path();
+    }
+  }
+  return {};
+}
+
+TEST_F(TinyRun, GenerateMakesOneImageForEachRecordAndAManifest) {
+  const auto run = medaug({"generate", "--checkpoint", "run", "--manifest", "phantom/val.jsonl",
+                           "--output", "generated", "--steps", "2"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const auto records = lines_of(base() / "phantom/val.jsonl").size();
+  const auto made = lines_of(base() / "generated/generated.jsonl");
+  EXPECT_EQ(made.size(), records);
+  EXPECT_THAT(made.front(), HasSubstr("\"synthetic\":true"));
+  EXPECT_TRUE(fs::exists(base() / "generated/contact_sheet.png"));
+  const auto again = medaug({"generate", "--checkpoint", "run", "--manifest", "phantom/val.jsonl",
+                             "--output", "generated", "--steps", "2"});
+  EXPECT_EQ(again.status, 2);
+  EXPECT_THAT(again.err, HasSubstr("already holds generated images"));
+}
+
+TEST_F(TinyRun, AnImageHasTheSameBytesAloneAndInABatch) {
+  const auto make = [](const std::string& output, const std::string& seed,
+                       const std::string& count) {
+    return medaug({"generate", "--checkpoint", "run", "--caption", "a fundus image", "--seed", seed,
+                   "--count", count, "--output", output, "--steps", "3", "--guidance", "2"});
+  };
+  ASSERT_EQ(make("batch", "42", "5").status, 0);
+  ASSERT_EQ(make("alone", "45", "1").status, 0);
+  std::vector<std::string> batch;
+  for (const auto& entry : fs::recursive_directory_iterator(base() / "batch")) {
+    if (entry.path().extension() == ".png" && entry.path().stem() != "contact_sheet") {
+      batch.push_back(read_text(entry.path()));
+    }
+  }
+  const auto alone = read_text(only_png(base() / "alone"));
+  EXPECT_EQ(batch.size(), 5U);
+  EXPECT_EQ(std::count(batch.begin(), batch.end(), alone), 1);
+}
+
+TEST_F(TinyRun, OtherSizesWorkAndThoseThatDoNotAreNamed) {
+  const auto wide = medaug({"generate", "--checkpoint", kModel, "--caption", "a fundus image",
+                            "--size", "32x48", "--output", "wide", "--steps", "2"});
+  EXPECT_EQ(wide.status, 0) << wide.err;
+  const auto odd = medaug({"generate", "--checkpoint", kModel, "--caption", "a fundus image",
+                           "--size", "33x48", "--output", "odd", "--steps", "2"});
+  EXPECT_EQ(odd.status, 2) << odd.err;
+  EXPECT_THAT(odd.err, HasSubstr("32 x 48"));
+  EXPECT_FALSE(fs::exists(base() / "odd"));
+}
+
+TEST_F(TinyRun, AugmentWritesAManifestThatCheckDataAccepts) {
+  const auto run = medaug({"augment", "--checkpoint", "run", "--manifest", "phantom/train.jsonl",
+                           "--output", "augmented", "--ratio", "0.5", "--mask-transform", "affine",
+                           "--originals", "copy", "--steps", "2"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  fs::path manifest;
+  for (const auto& entry : fs::directory_iterator(base() / "augmented")) {
+    manifest = entry.path().extension() == ".jsonl" ? entry.path() : manifest;
+  }
+  const auto check = medaug({"check", "data", manifest.string()});
+  EXPECT_EQ(check.status, 0) << check.out << check.err;
+}
+
+TEST_F(TinyRun, RollbackPointsToAnEarlierStepAndDeletesNothing) {
+  const auto before = lines_of(base() / "run/checkpoints/latest");
+  const auto listed = medaug({"rollback", "run", "--list"});
+  EXPECT_EQ(listed.status, 0);
+  EXPECT_THAT(listed.out, HasSubstr("4"));
+  const auto back = medaug({"rollback", "run"});
+  ASSERT_EQ(back.status, 0) << back.err;
+  EXPECT_NE(lines_of(base() / "run/checkpoints/latest"), before);
+  EXPECT_TRUE(fs::exists(base() / "run/checkpoints/step-0000002"));
+  EXPECT_TRUE(fs::exists(base() / "run/checkpoints/step-0000004"));
+  const auto none = medaug({"rollback", "run", "--step", "3"});
+  EXPECT_NE(none.status, 0);
+  EXPECT_THAT(none.err, HasSubstr("3"));
+  EXPECT_EQ(medaug({"rollback", "run", "--step", "4"}).status, 0);
+  EXPECT_EQ(lines_of(base() / "run/checkpoints/latest"), before);
+}
+
+TEST_F(TinyRun, CheckCheckpointFindsOneDamagedByte) {
+  const auto good = medaug({"check", "checkpoint", "run"});
+  EXPECT_EQ(good.status, 0) << good.out << good.err;
+  fs::copy(base() / "run", base() / "damaged", fs::copy_options::recursive);
+  const auto step = base() / "damaged/checkpoints/step-0000004";
+  fs::path largest;
+  for (const auto& entry : fs::directory_iterator(step)) {
+    if (largest.empty() || fs::file_size(entry.path()) > fs::file_size(largest)) {
+      largest = entry.path();
+    }
+  }
+  std::fstream file(largest, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(fs::file_size(largest) / 2));
+  file.put('\x55').put('\x2a').put('\x13');
+  file.close();
+  const auto bad = medaug({"check", "checkpoint", step.string()});
+  EXPECT_EQ(bad.status, 5) << bad.out << bad.err;
+  EXPECT_THAT(bad.out + bad.err, HasSubstr(largest.filename().string()));
+}
+
+struct BadCall {
+  const char* name;
+  std::vector<std::string> arguments;
+  int status;
+  std::vector<std::string> expected;  ///< all of them in the message
+};
+
+void PrintTo(const BadCall& bad, std::ostream* out) { *out << bad.name; }
+
+class BadInference : public TinyRun, public ::testing::WithParamInterface<BadCall> {};
+
+std::vector<std::string> generate(std::vector<std::string> more) {
+  std::vector<std::string> all{"generate", "--output", "out"};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+std::vector<std::string> augment(std::vector<std::string> more) {
+  std::vector<std::string> all{"augment", "--output", "out", "--checkpoint", kModel};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+TEST_P(BadInference, IsNamedAndLeavesNothing) {
+  write("text.png", "this is not a picture");
+  write("empty.png", "");
+  write("pickle.pt", std::string("\x80\x02}q\x00.", 6));
+  write("lfs.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+  write("short.safetensors", std::string("\xff\0\0\0\0\0\0\0{", 9));
+  write("broken.jsonl", "{\"image_path\": \"a.png\", \"caption\": \"x\"\n");
+  write("missing.jsonl",
+        "{\"image_path\": \"a.png\", \"caption\": \"x\", \"mask_path\": \"none.png\"}\n");
+  write("a.png", "only its mask is read");
+  write("empty.jsonl", "");
+  write("out_of_root.jsonl", "{\"image_path\": \"../../a.png\", \"caption\": \"x\"}\n");
+  const auto& bad = GetParam();
+  const auto run = medaug(bad.arguments);
+  EXPECT_EQ(run.status, bad.status) << run.err;
+  for (const auto& part : bad.expected) {
+    EXPECT_THAT(run.err, HasSubstr(part));
+  }
+  EXPECT_THAT(run.err, HasSubstr("\n  ")) << "no hint";
+  EXPECT_FALSE(fs::exists(base() / "out")) << "a partial output was left";
+}
+
+const BadCall kGenerate[] = {
+    {"NothingToMake", generate({"--checkpoint", kModel}), 2, {"nothing to make", "--caption"}},
+    {"NoCheckpoint", generate({"--caption", "x"}), 2, {"checkpoint"}},
+    {"CheckpointMissing",
+     generate({"--checkpoint", "none.safetensors", "--caption", "x"}),
+     5,
+     {"none.safetensors"}},
+    {"CheckpointIsPickle",
+     generate({"--checkpoint", "pickle.pt", "--caption", "x"}),
+     5,
+     {"pickle.pt"}},
+    {"CheckpointIsLfsPointer",
+     generate({"--checkpoint", "lfs.safetensors", "--caption", "x"}),
+     5,
+     {"lfs.safetensors", "git-lfs"}},
+    {"CheckpointIsShort",
+     generate({"--checkpoint", "short.safetensors", "--caption", "x"}),
+     5,
+     {"short.safetensors"}},
+    {"CheckpointIsOptimizerState",
+     generate({"--checkpoint", "phantom/train.jsonl", "--caption", "x"}),
+     5,
+     {"train.jsonl"}},
+    {"MaskMissing", generate({"--checkpoint", kModel, "--mask", "none.png"}), 4, {"none.png"}},
+    {"MaskIsText", generate({"--checkpoint", kModel, "--mask", "text.png"}), 4, {"text.png"}},
+    {"MaskIsEmpty", generate({"--checkpoint", kModel, "--mask", "empty.png"}), 4, {"empty.png"}},
+    {"MaskIsFolder", generate({"--checkpoint", kModel, "--mask", "phantom"}), 4, {"phantom"}},
+    {"ManifestMissing",
+     generate({"--checkpoint", kModel, "--manifest", "none.jsonl"}),
+     4,
+     {"none.jsonl"}},
+    {"ManifestBroken",
+     generate({"--checkpoint", kModel, "--manifest", "broken.jsonl"}),
+     4,
+     {"broken.jsonl:1"}},
+    {"ManifestEmpty",
+     generate({"--checkpoint", kModel, "--manifest", "empty.jsonl"}),
+     4,
+     {"empty.jsonl"}},
+    {"ManifestMaskMissing",
+     generate({"--checkpoint", kModel, "--manifest", "missing.jsonl"}),
+     4,
+     {"missing.jsonl:1", "none.png"}},
+    {"ManifestLeavesRoot",
+     generate({"--checkpoint", kModel, "--manifest", "out_of_root.jsonl"}),
+     4,
+     {"out_of_root.jsonl:1"}},
+    {"CaptionAndManifest",
+     generate({"--checkpoint", kModel, "--manifest", "phantom/val.jsonl", "--caption", "x"}),
+     2,
+     {"--caption", "--manifest"}},
+    {"ZeroSteps",
+     generate({"--checkpoint", kModel, "--caption", "x", "--steps", "0"}),
+     2,
+     {"--steps"}},
+    {"GuidanceIsNan",
+     generate({"--checkpoint", kModel, "--caption", "x", "--guidance", "nan"}),
+     2,
+     {"--guidance"}},
+    {"UnknownSolver",
+     generate({"--checkpoint", kModel, "--caption", "x", "--solver", "eular"}),
+     2,
+     {"eular", "euler"}},
+    {"UnknownFlag",
+     generate({"--checkpoint", kModel, "--caption", "x", "--stps", "3"}),
+     2,
+     {"--stps"}},
+    {"SizeIsText",
+     generate({"--checkpoint", kModel, "--caption", "x", "--size", "big"}),
+     2,
+     {"big"}},
+    {"SizeIsHuge",
+     generate({"--checkpoint", kModel, "--caption", "x", "--size", "1000000x1000000"}),
+     2,
+     {"size"}},
+    {"CountIsZero",
+     generate({"--checkpoint", kModel, "--caption", "x", "--count", "0"}),
+     2,
+     {"--count"}},
+    {"CaptionIsNotUtf8", generate({"--checkpoint", kModel, "--caption", "\xff\xfe"}), 2, {"UTF-8"}},
+    {"DeviceIsNotThere",
+     generate({"--checkpoint", kModel, "--caption", "x", "--device", "tpu"}),
+     2,
+     {"tpu"}},
+};
+
+const BadCall kAugment[] = {
+    {"NoManifest", augment({}), 2, {"--manifest"}},
+    {"ManifestMissing", augment({"--manifest", "none.jsonl"}), 4, {"none.jsonl"}},
+    {"ManifestBroken", augment({"--manifest", "broken.jsonl"}), 4, {"broken.jsonl:1"}},
+    {"ManifestEmpty", augment({"--manifest", "empty.jsonl"}), 4, {"empty.jsonl"}},
+    {"MaskMissing", augment({"--manifest", "missing.jsonl"}), 4, {"missing.jsonl:1"}},
+    {"RatioIsNegative",
+     augment({"--manifest", "phantom/train.jsonl", "--ratio", "-1"}),
+     2,
+     {"--ratio"}},
+    {"BalanceOfNothing",
+     augment({"--manifest", "phantom/train.jsonl", "--balance", "age"}),
+     2,
+     {"--balance"}},
+    {"UnknownTransform",
+     augment({"--manifest", "phantom/train.jsonl", "--mask-transform", "afine"}),
+     2,
+     {"afine", "affine"}},
+    {"RollbackOfNothing", {"rollback", "none"}, 5, {"none"}},
+    {"CheckOfNothing", {"check", "checkpoint", "none.safetensors"}, 5, {"none.safetensors"}},
+    {"TrainAgainInAUsedFolder",
+     {"train", "--config", "run/config.yaml", "--output", "run"},
+     3,
+     {"run", "--resume"}},
+};
+
+std::string case_name(const ::testing::TestParamInfo<BadCall>& info) { return info.param.name; }
+INSTANTIATE_TEST_SUITE_P(Generate, BadInference, ::testing::ValuesIn(kGenerate), case_name);
+INSTANTIATE_TEST_SUITE_P(AugmentAndRuns, BadInference, ::testing::ValuesIn(kAugment), case_name);
+
+}  // namespace
+}  // namespace medaug::test
