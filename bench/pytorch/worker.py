@@ -2,7 +2,6 @@
 """worker.py FILE OUT eager|compile|float32: the commands of `step_bench worker` in PyTorch."""
 
 import contextlib
-import copy
 import math
 import resource
 import sys
@@ -22,7 +21,8 @@ class Worker:
         self.model = network.Generator(options)
         self.model.load_state_dict(weights)
         self.amp = mode != "float32"
-        self.averages = [copy.deepcopy(list(self.model.parameters())) for _ in range(2)]
+        self.weights = [parameter.detach() for parameter in self.model.parameters()]
+        self.averages = [[weight.clone() for weight in self.weights] for _ in range(2)]
         self.loss, self.image, self.text = self.model.loss, self.model.image, self.model.text
         if mode == "compile":
             self.loss, self.image = torch.compile(self.model.loss), torch.compile(self.model.image)
@@ -44,7 +44,7 @@ class Worker:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0, foreach=True)
         self.optimizer.step()
         for decay, average in zip((0.99, 0.999), self.averages):
-            torch._foreach_lerp_(average, list(self.model.parameters()), 1 - decay)
+            torch._foreach_lerp_(average, self.weights, 1 - decay)
         self.optimizer.zero_grad(set_to_none=True)
 
     def times(self):
