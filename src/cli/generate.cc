@@ -45,6 +45,7 @@ std::vector<Source> sources_of_manifest(const Options& options) {
   ManifestOptions reading;
   reading.root = options.sampling.root;
   reading.allow_outside = options.sampling.allow_outside;
+  reading.images_needed = false;
   const auto manifest = read_manifest(find_manifest(options.manifest, "val"), reading);
   std::vector<Source> sources;
   for (const auto& record : manifest.records) {

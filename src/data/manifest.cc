@@ -57,13 +57,20 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-/// The text of `image_path`, when there is one.
-std::string image_text(const Json& json) {
-  const auto found = json.is_object() ? json.find("image_path") : json.end();
-  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+/// Whether a file that the record names exists below `folder`.
+bool has_file_below(const Json& json, const fs::path& folder) {
+  for (const char* field : {"image_path", "mask_path"}) {
+    const auto found = json.is_object() ? json.find(field) : json.end();
+    std::error_code error;
+    if (found != json.end() && found->is_string() && !found->get<std::string>().empty() &&
+        fs::exists(folder / found->get<std::string>(), error)) {
+      return true;
+    }
+  }
+  return false;
 }
 
-/// The folder below which the first records' images exist.
+/// The folder below which the first records' files exist.
 fs::path choose_root(const fs::path& manifest) {
   const fs::path folder = folder_of(manifest);
   internal::LineReader lines(manifest);
@@ -75,12 +82,10 @@ fs::path choose_root(const fs::path& manifest) {
       break;
     }
     const Json json = Json::parse(line, nullptr, false);
-    const std::string image = image_text(json);
-    std::error_code error;
-    if (!image.empty() && fs::exists(folder / image, error)) {
+    if (has_file_below(json, folder)) {
       return folder;
     }
-    in_working_folder = in_working_folder || (!image.empty() && fs::exists(image, error));
+    in_working_folder = in_working_folder || has_file_below(json, ".");
   }
   return in_working_folder ? fs::path(".") : folder;
 }
@@ -92,7 +97,7 @@ struct ManifestReader::Impl {
       : path(path_),
         root(options.root.empty() ? choose_root(path_) : options.root),
         lines(path_),
-        parser({root, options.allow_outside}, options.num_labels) {}
+        parser({root, options.allow_outside}, options) {}
 
   std::string where() const { return shown(path) + ":" + std::to_string(line); }
 

@@ -15,8 +15,10 @@ namespace medaug {
 
 struct ManifestOptions {
   std::filesystem::path root =
-      {};                       ///< relative paths start here; empty = decided by the first records
-  bool allow_outside = false;   ///< paths may leave the root (absolute, `..`, links)
+      {};                      ///< relative paths start here; empty = decided by the first records
+  bool allow_outside = false;  ///< paths may leave the root (absolute, `..`, links)
+  bool images_needed =
+      true;  ///< else image_path is not looked at: only captions and masks are read
   std::int64_t num_labels = 0;  ///< labels are 0 .. num_labels - 1; 0 = any that is not negative
 };
 

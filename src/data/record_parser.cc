@@ -130,7 +130,9 @@ std::optional<std::vector<double>> spacing_in(const Json& json, const std::strin
 Record RecordParser::parse(Json json, const std::string& where, std::int64_t line) const {
   Record record;
   record.line = line;
-  record.image_path = path_in(json, where, "image_path", rules_).value();
+  if (images_needed_) {
+    record.image_path = path_in(json, where, "image_path", rules_).value();
+  }
   record.mask_path = path_in(json, where, "mask_path", rules_);
   if (record.mask_path && *record.mask_path == record.image_path) {
     throw Error(ErrorCode::kData, where, "mask_path and image_path are the same file",

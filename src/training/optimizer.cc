@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -171,10 +172,11 @@ void AdamW::step_orthogonal(double lr, double gradient_scale,
     const bool tall = rows > columns;
     auto updates = orthogonalised(tall ? directions.transpose(1, 2) : directions);
     updates = tall ? updates.transpose(1, 2).contiguous() : updates;  // (B, rows, columns)
-    const double step = lr * 0.2 * std::sqrt(static_cast<double>(std::max(rows, columns)));
-    const double decay = lr / step * options_.weight_decay;
+    const double factor = 0.2 * std::sqrt(static_cast<double>(std::max(rows, columns)));
+    const double decay = options_.weight_decay / factor;  // a step of lr weight_decay, even at lr 0
     for (std::size_t i = 0; i < members.size(); ++i) {
-      apply_update(*members[i], updates[static_cast<std::int64_t>(i)], step, decay, average_decay);
+      apply_update(*members[i], updates[static_cast<std::int64_t>(i)], lr * factor, decay,
+                   average_decay);
     }
   }
 }
@@ -317,6 +319,8 @@ void AdamW::use_average(int index) {
     }
   }
 }
+
+bool AdamW::is_finite() const { return at::isfinite(master_).all().item<bool>(); }
 
 NamedTensors AdamW::weights(int average) const {
   NamedTensors out;

@@ -65,6 +65,8 @@ class AdamW {
   /// @throws Error kCheckpoint naming the first missing tensor or wrong shape; nothing is changed
   /// then
   void load_state(const SafetensorsFile& file);
+  /// Whether every weight is a finite number.
+  bool is_finite() const;
   std::int64_t parameter_count() const { return master_.numel(); }
 
  private:

@@ -110,6 +110,20 @@ TEST(Muon, FusedStepMatchesPlainFloat64) {
   }
 }
 
+// The schedule ends at a rate of zero.
+TEST(Muon, StepAtRateZeroChangesNothing) {
+  const auto start = at::ones({8, 4});
+  auto p = start.clone().requires_grad_();
+  AdamW optimizer({{"dit.x.weight", p}}, {.weight_decay = 0.1}, at::kFloat, 1, {.lr_ratio = 2.0});
+  p.mutable_grad() = at::randn({8, 4});
+  optimizer.step(0.0, 1.0, {0.5});
+  EXPECT_TRUE(at::equal(p.detach(), start));
+  EXPECT_TRUE(at::equal(optimizer.weights(0)[0].second, start));
+  EXPECT_TRUE(optimizer.is_finite());
+  optimizer.weights()[0].second.view({-1})[3] = std::nan("");
+  EXPECT_FALSE(optimizer.is_finite());
+}
+
 TEST(Muon, TakesHiddenMatricesOnly) {
   const auto matrix = at::zeros({4, 4}), vector = at::zeros({4});
   EXPECT_TRUE(is_hidden_matrix("dit.layers.0.attention.wq.weight", matrix));

@@ -312,6 +312,11 @@ void Session::save() {
   if (saved_step_ == state_.step) {
     return;
   }
+  if (!optimizer_->is_finite()) {
+    throw Error(ErrorCode::kNumeric, "step " + std::to_string(state_.step),
+                "a weight is not finite; nothing was saved, the checkpoint before stands",
+                "lower training.learning_rate and go on with --resume");
+  }
   auto state = state_;
   state.elapsed_seconds = elapsed();
   if (store_.save(state, optimizer_->state(), model_info(last_validation_),

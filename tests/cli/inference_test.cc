@@ -105,6 +105,20 @@ TEST_F(TinyRun, GenerateMakesOneImageForEachRecordAndAManifest) {
   EXPECT_THAT(again.err, HasSubstr("already holds generated images"));
 }
 
+TEST_F(TinyRun, GenerateNeedsNoImagesOnlyMasks) {
+  std::string mask;
+  for (const auto& entry : fs::recursive_directory_iterator(base() / "phantom")) {
+    if (entry.path().string().find("mask") != std::string::npos && entry.is_regular_file()) {
+      mask = fs::relative(entry.path(), base()).string();
+    }
+  }
+  write("masks.jsonl", "{\"caption\": \"a fundus image\", \"mask_path\": \"" + mask + "\"}\n");
+  const auto run = medaug({"generate", "--checkpoint", "run", "--manifest", "masks.jsonl",
+                           "--output", "from_masks", "--steps", "2"});
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_EQ(lines_of(base() / "from_masks/generated.jsonl").size(), 1U);
+}
+
 TEST_F(TinyRun, AnImageHasTheSameBytesAloneAndInABatch) {
   const auto make = [](const std::string& output, const std::string& seed,
                        const std::string& count) {
@@ -217,7 +231,6 @@ TEST_P(BadInference, IsNamedAndLeavesNothing) {
   write("broken.jsonl", "{\"image_path\": \"a.png\", \"caption\": \"x\"\n");
   write("missing.jsonl",
         "{\"image_path\": \"a.png\", \"caption\": \"x\", \"mask_path\": \"none.png\"}\n");
-  write("a.png", "only its mask is read");
   write("empty.jsonl", "");
   write("out_of_root.jsonl", "{\"image_path\": \"../../a.png\", \"caption\": \"x\"}\n");
   const auto& bad = GetParam();
