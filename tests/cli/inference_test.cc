@@ -232,7 +232,7 @@ TEST_P(BadInference, IsNamedAndLeavesNothing) {
   write("missing.jsonl",
         "{\"image_path\": \"a.png\", \"caption\": \"x\", \"mask_path\": \"none.png\"}\n");
   write("empty.jsonl", "");
-  write("out_of_root.jsonl", "{\"image_path\": \"../../a.png\", \"caption\": \"x\"}\n");
+  write("out_of_root.jsonl", "{\"caption\": \"x\", \"mask_path\": \"../../a.png\"}\n");
   const auto& bad = GetParam();
   const auto run = medaug(bad.arguments);
   EXPECT_EQ(run.status, bad.status) << run.err;
@@ -241,6 +241,7 @@ TEST_P(BadInference, IsNamedAndLeavesNothing) {
   }
   EXPECT_THAT(run.err, HasSubstr("\n  ")) << "no hint";
   EXPECT_FALSE(fs::exists(base() / "out")) << "a partial output was left";
+  fs::remove_all(base() / "out");
 }
 
 const BadCall kGenerate[] = {
