@@ -86,8 +86,7 @@ void report_memory(const RunConfig& config, const Estimate& estimate, const Mach
                                   " (weights and optimiser ", human_bytes(estimate.weights_bytes),
                                   ", one batch ", human_bytes(estimate.activations_bytes), ")"}));
   }
-  const auto disk = estimate.checkpoint_bytes * static_cast<double>(config.training.keep_last + 2);
-  report.good("disk", concat({"about ", human_bytes(disk), " of checkpoints in ",
+  report.good("disk", concat({"about ", human_bytes(estimate.disk_bytes), " of checkpoints in ",
                               printable(config.run_folder.string())}));
 }
 

@@ -69,6 +69,7 @@ Estimate estimate_run(const RunConfig& config) {
   out.activations_bytes = real(training.batch_size) *
                           activation_values(config, model, real(out.tokens)) * (half ? 2.0 : 4.0);
   out.checkpoint_bytes = real(out.parameters) * 4.0 * (3.0 + averages);
+  out.disk_bytes = out.checkpoint_bytes * real(training.keep_last + 2);
   out.step_flops = 3.0 * real(training.effective_batch_size()) *
                    forward_flops(model, size.height(), size.width(), config.text.max_tokens);
   return out;

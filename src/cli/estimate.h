@@ -17,6 +17,7 @@ struct Estimate {
   double activations_bytes = 0.0;  ///< of one batch
   double step_flops = 0.0;         ///< forward and backward of one optimiser step
   double checkpoint_bytes = 0.0;   ///< one checkpoint with the optimiser's state
+  double disk_bytes = 0.0;         ///< checkpoints that stay, and the one being written
 
   double memory_bytes() const { return program_bytes + weights_bytes + activations_bytes; }
 };

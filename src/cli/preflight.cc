@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cli/preflight.h"
 
-#include <ATen/Context.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
@@ -14,6 +13,7 @@
 #include "base/strings.h"
 #include "cli/report.h"
 #include "config/concat.h"
+#include "training/setup.h"
 
 namespace medaug::cli {
 namespace {
@@ -25,9 +25,7 @@ namespace fs = std::filesystem;
 constexpr double kStepShare = 0.5;
 constexpr std::int64_t kRows = 2048;
 
-bool on_gpu(const RunConfig& config) {
-  return at::hasCUDA() && config.training.device != DeviceChoice::kCpu;
-}
+bool on_gpu(const RunConfig& config) { return runs_on_cuda(config.training.device); }
 
 /// FLOP/s of products of the run's width and precision on the run's device.
 double product_speed(const RunConfig& config) {
@@ -79,7 +77,7 @@ void estimate_time(const RunConfig& config, std::int64_t training_images, Prefli
 
 std::string Preflight::text() const {
   std::string text = concat({"about ", human_bytes(estimate.memory_bytes()), " of memory, ",
-                             human_bytes(disk_bytes), " of checkpoints"});
+                             human_bytes(estimate.disk_bytes), " of checkpoints"});
   if (images > 0) {
     text += concat({", ", human_seconds(seconds), " for ", human_count(images),
                     " images (a guess from the speed of matrix products here)"});
@@ -90,7 +88,7 @@ std::string Preflight::text() const {
 Json Preflight::json() const {
   return {{"memory_bytes", estimate.memory_bytes()},
           {"checkpoint_bytes", estimate.checkpoint_bytes},
-          {"disk_bytes", disk_bytes},
+          {"disk_bytes", estimate.disk_bytes},
           {"free_disk_bytes", free_disk_bytes},
           {"step_flops", estimate.step_flops},
           {"parameters", estimate.parameters},
@@ -102,8 +100,6 @@ Json Preflight::json() const {
 Preflight preflight(const RunConfig& config, std::int64_t training_images) {
   Preflight out;
   out.estimate = estimate_run(config);
-  out.disk_bytes =
-      out.estimate.checkpoint_bytes * static_cast<double>(config.training.keep_last + 2);
   out.free_disk_bytes = free_bytes(config.run_folder);
   estimate_time(config, training_images, out);
   return out;

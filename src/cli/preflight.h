@@ -13,7 +13,6 @@ namespace medaug::cli {
 /// Memory, disk and time of a run, said before it starts.
 struct Preflight {
   Estimate estimate;
-  double disk_bytes = 0.0;         ///< checkpoints that stay, and the one being written
   double free_disk_bytes = 0.0;    ///< where the run folder is or will be
   double images_per_second = 0.0;  ///< from the speed of matrix products here; within a factor of 2
   std::int64_t images = 0;         ///< until the budget is used

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cli/sampling_flags.h"
 
-#include <ATen/Context.h>
-
 #include <charconv>
 #include <system_error>
 #include <utility>
@@ -15,6 +13,7 @@
 #include "config/document.h"
 #include "config/reader.h"
 #include "text/caption.h"
+#include "training/setup.h"
 
 namespace medaug::cli {
 namespace {
@@ -117,13 +116,7 @@ RunConfig sampling_config(const Globals& globals, const SamplingFlags& flags) {
 
 ImageGenerator open_generator(const RunConfig& config, const SamplingFlags& flags) {
   ImageGenerator::Options options;
-  const bool cuda = at::hasCUDA();
-  if (config.inference.device == DeviceChoice::kCuda && !cuda) {
-    throw Error(ErrorCode::kResource, "--device", "no CUDA device is at hand", "use cpu or auto");
-  }
-  if (cuda && config.inference.device != DeviceChoice::kCpu) {
-    options.device = at::Device(at::kCUDA, 0);
-  }
+  options.device = pick_device(config.inference.device, "--device");
   options.dtype = flags.precision == "float32" ? at::kFloat : at::kBFloat16;
   return {config.checkpoint, options};
 }

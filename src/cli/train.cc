@@ -113,9 +113,9 @@ Preflight look_ahead(const RunConfig& config) {
   if (!problem.empty()) {
     log_warning(concat({problem, "; ", memory_advice(config, ahead.estimate)}));
   }
-  if (ahead.disk_bytes > ahead.free_disk_bytes) {
+  if (ahead.estimate.disk_bytes > ahead.free_disk_bytes) {
     throw Error(ErrorCode::kResource, config.run_folder.string(),
-                concat({"checkpoints take ", human_bytes(ahead.disk_bytes), ", free are ",
+                concat({"checkpoints take ", human_bytes(ahead.estimate.disk_bytes), ", free are ",
                         human_bytes(ahead.free_disk_bytes)}),
                 concat({"make room, use another --output, or lower training.keep_last (now ",
                         std::to_string(config.training.keep_last), ")"}));

@@ -182,8 +182,7 @@ void AdamW::step_orthogonal(double lr, double gradient_scale,
 }
 
 at::ScalarType AdamW::muon_dtype() const {
-  return master_.device().is_cpu() && master_.scalar_type() == at::kFloat ? at::kBFloat16
-                                                                          : master_.scalar_type();
+  return fused(master_, master_) ? at::kBFloat16 : master_.scalar_type();
 }
 
 /// Momentum, and the direction of the update before it is made orthogonal.

@@ -8,13 +8,14 @@
 
 namespace medaug {
 
-at::Device pick_device(DeviceChoice choice) {
-  const bool cuda = at::hasCUDA();
+bool runs_on_cuda(DeviceChoice choice) { return at::hasCUDA() && choice != DeviceChoice::kCpu; }
+
+at::Device pick_device(DeviceChoice choice, const std::string& where) {
+  const bool cuda = runs_on_cuda(choice);
   if (choice == DeviceChoice::kCuda && !cuda) {
-    throw Error(ErrorCode::kResource, "training.device", "no CUDA device is at hand",
-                "use cpu or auto");
+    throw Error(ErrorCode::kResource, where, "no CUDA device is at hand", "use cpu or auto");
   }
-  return cuda && choice != DeviceChoice::kCpu ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  return cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
 }
 
 at::ScalarType compute_dtype(const TrainingOptions& o) {

@@ -41,7 +41,7 @@ class Session {
         options_(request.config.training),
         processes_(processes),
         store_(config_.run_folder, options_.keep_last),
-        device_(pick_device(options_.device)) {
+        device_(pick_device(options_.device, "training.device")) {
     if (options_.threads > 0) {
       at::set_num_threads(static_cast<int>(options_.threads));
     }
