@@ -13,4 +13,5 @@ if ! cmake --preset "$preset" -DMEDAUG_TORCH_DIR="$torch" "$@" >"$log" 2>&1; the
   echo "build: CMake could not configure the preset '$preset' (its messages are above)" >&2
   exit 1
 fi
+[ -z "${CONFIGURE_ONLY:-}" ] || exit 0
 cmake --build --preset "$preset" --parallel "${JOBS:-$(nproc)}"

@@ -15,7 +15,7 @@ run() {
   "$@"
 }
 
-rm -rf "$demo/run" "$demo/generated" "$demo/augmented"
+rm -rf "$demo/phantom" "$demo/run" "$demo/generated" "$demo/augmented"
 mkdir -p "$demo"
 
 step "1/4 a made-up data set: pictures, masks, captions, grades"
@@ -35,8 +35,8 @@ run "$medaug" augment --manifest "$demo/phantom/train.jsonl" --checkpoint "$chec
   --ratio 1
 
 step "done in $((SECONDS - started)) s. Look at"
-find "$PWD/$demo/run/samples" "$demo/generated" "$demo/augmented" -maxdepth 1 -name '*.png' 2>/dev/null |
-  grep -E 'sheet|grid|samples/' | tail -n 6 | sed "s|^$PWD/||; s/^/  /"
+find "$demo/run/samples" "$demo/generated" "$demo/augmented" -maxdepth 1 -name '*.png' 2>/dev/null |
+  grep -E 'sheet|grid|samples/' | tail -n 6 | sed 's/^/  /'
 cat <<END
 
 Next

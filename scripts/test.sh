@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Runs the tests of a built preset and ends with "N passed, N failed". Fast ones; with SLOW=1 the slow ones too.
+# Runs the tests of a built preset and ends with "N passed, N failed". Fast ones; with SLOW=1 the slow ones
+# too, with GPU=1 those that need a GPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=build/${PRESET:-release}
-excluded='gpu|browser|slow'
-[ -n "${SLOW:-}" ] && excluded='gpu|browser'
+excluded='browser'
+[ -n "${SLOW:-}" ] || excluded="$excluded|slow"
+[ -n "${GPU:-}" ] || excluded="$excluded|gpu"
 
 rm -rf "$build/test-results"
 mkdir -p "$build/test-results"

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# clang-tidy (rules in .clang-tidy) over the given sources; without arguments over those that differ from origin/main (from the last commit where there is none),
+# with --all over every one (half an hour on two cores).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tool=.venv/bin/clang-tidy
+if [ ! -x "$tool" ]; then
+  [ -x .venv/bin/python ] || python3 -m venv .venv
+  echo "tidy: installing clang-tidy 19.1.0 into .venv"
+  .venv/bin/pip install --quiet --disable-pip-version-check clang-tidy==19.1.0 || {
+    echo "tidy: clang-tidy 19 is missing: apt-get install clang-tidy-19" >&2
+    exit 1
+  }
+fi
+[ -e build/tidy/compile_commands.json ] || PRESET=tidy CONFIGURE_ONLY=1 scripts/build.sh
+if [ "${1:-}" = --all ]; then
+  mapfile -t files < <(find src bench tests -name '*.cc' | sort)
+elif [ $# -gt 0 ]; then
+  files=("$@")
+else
+  base=$(git rev-parse --quiet --verify origin/main || git rev-parse HEAD)
+  mapfile -t files < <(git diff --name-only --diff-filter=d "$base" -- '*.cc')
+fi
+[ ${#files[@]} -gt 0 ] || { echo "tidy: nothing differs"; exit 0; }
+printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "${JOBS:-$(nproc)}" "$tool" --quiet -p build/tidy
+echo "tidy: ${#files[@]} files, nothing found"
