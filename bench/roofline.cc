@@ -11,15 +11,12 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace medaug {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// Shortest of several runs, in seconds: a peak, not a typical value.
 template <class F>
@@ -27,9 +24,9 @@ double shortest(int rounds, F&& f) {
   f();
   double best = 1e30;
   for (int i = 0; i < rounds; ++i) {
-    const double begin = now();
+    const double begin = monotonic_seconds();
     f();
-    best = std::min(best, now() - begin);
+    best = std::min(best, monotonic_seconds() - begin);
   }
   return best;
 }
@@ -61,11 +58,11 @@ std::pair<double, double> page_cost() {
   }
   auto* const bytes = static_cast<volatile char*>(memory);
   const auto touch = [&] {
-    const double begin = now();
+    const double begin = monotonic_seconds();
     for (std::size_t i = 0; i < kPages * kPage; i += 64) {
       bytes[i] = 1;
     }
-    return (now() - begin) / kPages;
+    return (monotonic_seconds() - begin) / kPages;
   };
   const double first = touch();
   const double again = touch();

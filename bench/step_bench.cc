@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // One training step and one sampling call, for comparison with PyTorch on the same numbers.
 //
-//   step_bench export CASE BATCH FILE   writes weights, batch, times and noise
-//   step_bench worker FILE OUT          reads it back; then for each line on standard input:
+//   step_bench export CASE[@SIDE] BATCH FILE  writes weights, batch, times and noise
+//   step_bench worker FILE OUT [cuda]         reads it back; then for each line on standard input:
 //     check    loss and gradients of the first step and one image batch, written to OUT
 //     train    one step: forward, backward, AdamW and two averages
 //     sample   one batch of images with the default solver, no guidance
@@ -14,13 +14,13 @@
 
 #include <ATen/ATen.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <map>
 #include <string>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "models/generator.h"
 #include "roofline.h"
@@ -31,13 +31,8 @@
 namespace medaug {
 namespace {
 
-constexpr std::int64_t kSide = 64;
 constexpr std::int64_t kTokens = 32;
 constexpr std::int64_t kVocabulary = 400;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // `plain` is the usual diffusion transformer at 64 tokens: linear ends, modulation in every block.
 GeneratorOptions case_options(const std::string& name) {
@@ -63,7 +58,7 @@ std::string joined(const std::vector<std::int64_t>& values) {
   return text;
 }
 
-Metadata case_metadata(const std::string& name, const GeneratorOptions& o) {
+Metadata case_metadata(const std::string& name, const GeneratorOptions& o, std::int64_t side) {
   const FlowOptions flow;
   const SamplerOptions sampler;
   const auto number = [](double x) { return std::to_string(x); };
@@ -83,10 +78,14 @@ Metadata case_metadata(const std::string& name, const GeneratorOptions& o) {
           {"steps", std::to_string(sampler.steps)},
           {"logit_low", number(sampler.logit_low)},
           {"logit_high", number(sampler.logit_high)},
-          {"train_flops", number(3.0 * forward_flops(o.dit, kSide, kSide, kTokens))}};
+          {"train_flops", number(3.0 * forward_flops(o.dit, side, side, kTokens))}};
 }
 
-void export_case(const std::string& name, std::int64_t n, const std::string& path) {
+void export_case(const std::string& wanted, std::int64_t n, const std::string& path) {
+  const auto at_sign = wanted.find('@');
+  const auto name = wanted.substr(0, at_sign);
+  const std::int64_t side =
+      at_sign == std::string::npos ? 64 : std::stoll(wanted.substr(at_sign + 1));
   at::manual_seed(1);
   const auto o = case_options(name);
   const Generator model(o);
@@ -97,7 +96,7 @@ void export_case(const std::string& name, std::int64_t n, const std::string& pat
     tensors.emplace_back("weight." + item.key(), item.value().detach() + noise);
   }
   FlowBatch batch;
-  batch.images = at::randn({n, o.dit.in_channels, kSide, kSide}).clamp(-1, 1);
+  batch.images = at::randn({n, o.dit.in_channels, side, side}).clamp(-1, 1);
   for (std::int64_t i = 0; i < n; ++i) {
     batch.draws.push_back(i);
   }
@@ -106,7 +105,7 @@ void export_case(const std::string& name, std::int64_t n, const std::string& pat
   tensors.emplace_back("tokens", at::randint(3, kVocabulary, {n, kTokens}, at::kLong));
   tensors.emplace_back("token_mask", at::arange(kTokens).unsqueeze(0) <
                                          at::randint(8, kTokens + 1, {n, 1}, at::kLong));
-  tensors.emplace_back("mask", at::rand({n, o.dit.mask_classes, kSide / 8, kSide / 8})
+  tensors.emplace_back("mask", at::rand({n, o.dit.mask_classes, side / 8, side / 8})
                                    .round()
                                    .repeat_interleave(8, 2)
                                    .repeat_interleave(8, 3));
@@ -115,33 +114,35 @@ void export_case(const std::string& name, std::int64_t n, const std::string& pat
   std::vector<std::int64_t> seeds(batch.draws);
   tensors.emplace_back("sampling_noise",
                        draw_noise(batch.images.sizes(), seeds, 0, Purpose::kSampling));
-  write_safetensors(path, tensors, case_metadata(name, o));
+  write_safetensors(path, tensors, case_metadata(name, o, side));
 }
 
 class Worker {
  public:
-  explicit Worker(const SafetensorsFile& file)
+  Worker(const SafetensorsFile& file, at::Device device)
       : model_(case_options(file.metadata.at("case"))),
-        optimizer_(loaded(file), {}, at::kBFloat16, 2) {
-    batch_.images = file.at("images");
-    batch_.conditions.tokens = file.at("tokens");
-    batch_.conditions.token_mask = file.at("token_mask");
-    batch_.conditions.mask = file.at("mask");
-    batch_.conditions.mask_present = at::ones({batch_.images.size(0)});
+        optimizer_(loaded(file, device), {}, at::kBFloat16, 2) {
+    const auto there = [&](const char* name) { return file.at(name).to(device); };
+    batch_.images = there("images");
+    batch_.conditions.tokens = there("tokens");
+    batch_.conditions.token_mask = there("token_mask");
+    batch_.conditions.mask = there("mask");
+    batch_.conditions.mask_present = at::ones({batch_.images.size(0)}, batch_.images.options());
     for (std::int64_t i = 0; i < batch_.images.size(0); ++i) {
       batch_.draws.push_back(i);
     }
-    draws_ = {file.at("noise"), file.at("time")};
+    draws_ = {there("noise"), there("time")};
   }
 
   void check(const std::string& out) {
-    NamedTensors tensors{{"images", sample()}};
+    NamedTensors tensors{{"images", sample().cpu()}};
     const auto loss = flow_loss(model_, batch_, draws_, flow_);
     loss.mean().backward();
-    tensors.emplace_back("loss", loss.detach());
+    tensors.emplace_back("loss", loss.detach().cpu());
     for (const auto& item : model_.named_parameters()) {
       if (item.value().grad().defined()) {
-        tensors.emplace_back("grad." + item.key(), item.value().grad().to(at::kFloat).clone());
+        tensors.emplace_back("grad." + item.key(),
+                             item.value().grad().to(at::kCPU, at::kFloat).clone());
       }
     }
     optimizer_.clear_gradients();
@@ -152,17 +153,30 @@ class Worker {
     flow_loss(model_, batch_, draws_, flow_).mean().backward();
     optimizer_.step(1e-4, clip_scale(optimizer_.gradient_norm(), 1.0), {0.99, 0.999});
     optimizer_.clear_gradients();
+    wait_for(model_.parameters().front());
   }
 
   at::Tensor sample() const {
     SamplingRequest request;
     request.conditions = batch_.conditions;
     request.seeds = batch_.draws;
-    return sample_images(model_, request, {});
+    request.height = batch_.images.size(2);
+    request.width = batch_.images.size(3);
+    const auto images = sample_images(model_, request, {});
+    wait_for(images);
+    return images;
   }
 
  private:
-  NamedTensors loaded(const SafetensorsFile& file) {
+  /// A GPU works on behind the call.
+  static void wait_for(const at::Tensor& x) {
+    if (!x.device().is_cpu()) {
+      x.flatten()[0].item<float>();
+    }
+  }
+
+  NamedTensors loaded(const SafetensorsFile& file, at::Device device) {
+    model_.to(device);
     NamedTensors parameters;
     for (const auto& item : model_.named_parameters()) {
       item.value().detach().copy_(file.at("weight." + item.key()));
@@ -178,12 +192,12 @@ class Worker {
   FlowDraws draws_;
 };
 
-void serve(const std::string& file, const std::string& out) {
-  Worker worker(read_safetensors(file));
+void serve(const std::string& file, const std::string& out, at::Device device) {
+  Worker worker(read_safetensors(file), device);
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     const auto faults = minor_faults();
-    const double begin = now();
+    const double begin = monotonic_seconds();
     if (line == "check") {
       worker.check(out);
     } else if (line == "train") {
@@ -193,7 +207,7 @@ void serve(const std::string& file, const std::string& out) {
     } else {
       throw Error(ErrorCode::kUsage, "step_bench", "unknown command '" + line + "'");
     }
-    const double seconds = now() - begin;
+    const double seconds = monotonic_seconds() - begin;
     std::cout << seconds << ' ' << minor_faults() - faults << ' ' << peak_memory_bytes()
               << std::endl;
   }
@@ -212,13 +226,15 @@ int run(const std::vector<std::string>& args) {
   if (args.size() == 4 && args[0] == "export") {
     export_case(args[1], std::stoll(args[2]), args[3]);
   } else if (args.size() == 3 && args[0] == "worker") {
-    serve(args[1], args[2]);
+    serve(args[1], args[2], at::kCPU);
+  } else if (args.size() == 4 && args[0] == "worker" && args[3] == "cuda") {
+    serve(args[1], args[2], at::kCUDA);
   } else if (args.size() == 1 && args[0] == "roofline") {
     print_roofline();
   } else {
     std::fputs(
-        "usage: step_bench export CASE BATCH FILE | step_bench worker FILE OUT | step_bench "
-        "roofline\n",
+        "usage: step_bench export CASE[@SIDE] BATCH FILE | step_bench worker FILE OUT [cuda] | "
+        "step_bench roofline\n",
         stderr);
     return 2;
   }

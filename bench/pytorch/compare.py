@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Ours against the same network in PyTorch: the same weights, batch, times and noise, round-robin, medians.
 
-    compare.py [--cases small,plain] [--batch 32] [--rounds 7] [--compile] [--json FILE] STEP_BENCH
+    compare.py [--cases small,plain] [--batch 32] [--rounds 7] [--compile] [--device cpu|cuda] [--json FILE] STEP_BENCH
 
 Outputs and gradients are compared first: each bfloat16 worker against PyTorch in float32. A run is called noisy, and the
 program ends with 1, when other processes took more than a tenth of the cores or a median wavers by more than 15 %."""
@@ -92,11 +92,12 @@ def run_case(case, options, roofline):
         path = os.path.join(folder, "case.safetensors")
         subprocess.run([options.step_bench, "export", case, str(options.batch), path], check=True)
         out = lambda name: os.path.join(folder, name + ".out")
-        python = lambda mode: [sys.executable, os.path.join(HERE, "worker.py"), path, out(mode), mode]
+        device = ["cuda"] if options.device == "cuda" else []
+        python = lambda mode: [sys.executable, os.path.join(HERE, "worker.py"), path, out(mode), mode, *device]
         truth = Process("float32", python("float32"))
         truth.seconds("check")
         truth.close()
-        workers = [Process("medaug", [options.step_bench, "worker", path, out("medaug")]), Process("eager", python("eager"))]
+        workers = [Process("medaug", [options.step_bench, "worker", path, out("medaug"), *device]), Process("eager", python("eager"))]
         if options.compile:
             workers.append(Process("compile", python("compile")))
         warm_up = {w.name: w.seconds("check") for w in workers}
@@ -153,6 +154,19 @@ def report(case, batch, times, memory, warm_up, numbers, load, flops, roofline):
     return result
 
 
+def gpu_tflops():
+    """The best of ten bfloat16 products of 8192 x 8192."""
+    x = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
+    best = float("inf")
+    for _ in range(10):
+        torch.cuda.synchronize()
+        begin = time.perf_counter()
+        x @ x
+        torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - begin)
+    return 2 * 8192**3 / best / 1e12
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step_bench")
@@ -160,10 +174,13 @@ def main():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--json")
     options = parser.parse_args()
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     roofline = json.loads(subprocess.run([options.step_bench, "roofline"], check=True, capture_output=True).stdout)
+    if options.device == "cuda":
+        roofline["bf16_tflops"] = gpu_tflops()
     print("this machine:", json.dumps(roofline))
     results = [run_case(case, options, roofline) for case in options.cases.split(",")]
     if options.json:

@@ -246,7 +246,7 @@ class NextDiT(nn.Module):
         return self.rotary
 
     def condition(self, time, caption, token_mask):
-        k = torch.arange(128, dtype=torch.float32)
+        k = torch.arange(128, dtype=torch.float32, device=time.device)
         angles = time[:, None] * torch.exp(-math.log(10000.0) / 128 * k)
         mlp = self.t_embedder.mlp
         condition = mlp.get_submodule("2")(F.silu(mlp.get_submodule("0")(torch.cat((angles.cos(), angles.sin()), 1))))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""worker.py FILE OUT eager|compile|float32: the commands of `step_bench worker` in PyTorch."""
+"""worker.py FILE OUT eager|compile|float32 [cuda]: the commands of `step_bench worker` in PyTorch."""
 
 import contextlib
 import math
@@ -14,12 +14,15 @@ import safetensors_file
 
 
 class Worker:
-    def __init__(self, path, mode):
+    def __init__(self, path, mode, device):
         torch.manual_seed(1)
-        self.case, self.metadata = safetensors_file.read(path)
+        self.device = device
+        case, self.metadata = safetensors_file.read(path)
+        self.case = {name: tensor.to(device) for name, tensor in case.items()}
         options, weights = network.options_of(self.case, self.metadata)
         self.model = network.Generator(options)
         self.model.load_state_dict(weights)
+        self.model.to(device)
         self.amp = mode != "float32"
         self.weights = [parameter.detach() for parameter in self.model.parameters()]
         self.averages = [[weight.clone() for weight in self.weights] for _ in range(2)]
@@ -31,7 +34,7 @@ class Worker:
         self.conditions = [self.case[name] for name in ("tokens", "token_mask", "mask")]
 
     def autocast(self):
-        return torch.autocast("cpu", torch.bfloat16) if self.amp else contextlib.nullcontext()
+        return torch.autocast(self.device, torch.bfloat16) if self.amp else contextlib.nullcontext()
 
     def backward(self):
         with self.autocast():
@@ -63,7 +66,7 @@ class Worker:
         with self.autocast():
             caption = self.text(tokens, token_mask)
             for t, after in zip(grid, grid[1:]):
-                x = self.image(z, torch.full((len(z),), t), caption, token_mask, mask)
+                x = self.image(z, torch.full((len(z),), t, device=z.device), caption, token_mask, mask)
                 step = z * ((1 - after) / (1 - t)) + x * ((after - t) / (1 - t))
                 if before is not None and before[0] > 0 and after < 1:
                     logit = [math.log(s / (1 - s)) for s in (before[0], t, after)]
@@ -78,19 +81,21 @@ class Worker:
         for name, parameter in self.model.named_parameters():
             if parameter.grad is not None:
                 result["grad." + name] = parameter.grad.float()
-        safetensors_file.write(out, result)
+        safetensors_file.write(out, {name: tensor.cpu() for name, tensor in result.items()})
         self.optimizer.zero_grad(set_to_none=True)
 
 
 def main():
-    path, out, mode = sys.argv[1:]
-    worker = Worker(path, mode)
+    path, out, mode = sys.argv[1:4]
+    worker = Worker(path, mode, "cuda" if sys.argv[4:] == ["cuda"] else "cpu")
     print("ready", flush=True)
     for line in sys.stdin:
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         begin = time.perf_counter()
         command = line.strip()
         worker.check(out) if command == "check" else getattr(worker, command)()
+        if worker.device == "cuda":
+            torch.cuda.synchronize()
         seconds = time.perf_counter() - begin
         usage = resource.getrusage(resource.RUSAGE_SELF)
         print(seconds, usage.ru_minflt - faults, 1024 * usage.ru_maxrss, flush=True)

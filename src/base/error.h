@@ -25,7 +25,7 @@ enum class ErrorCode {
 /// Stable name, for example "config".
 std::string_view name_of(ErrorCode code);
 /// Exit status of the program: 0 done, 1 internal, 2 usage, 3 config, 4 data, 5 checkpoint, 6
-/// resources, 7 numeric, 8 quality gate, 75 stopped with state saved.
+/// resources, 7 numeric, 8 quality gate, 75 stopped by request, what is finished is kept.
 int exit_status(ErrorCode code);
 int http_status(ErrorCode code);
 

@@ -104,6 +104,13 @@ struct FromJson {
     } catch (const nlohmann::json::exception& e) {
       throw Error(ErrorCode::kCheckpoint, where + "." + field.name, e.what());
     }
+    if constexpr (std::is_arithmetic_v<T>) {
+      const auto number = static_cast<double>(value);
+      if (!(number >= field.min && number <= field.max)) {
+        throw Error(ErrorCode::kCheckpoint, where + "." + field.name,
+                    std::to_string(number) + " is out of range");
+      }
+    }
   }
   template <class T>
   void read(const Json& json, T& value) {
@@ -139,7 +146,7 @@ Json to_json(Options options) {
 
 /// The reverse; absent fields keep their defaults, unknown ones are ignored (written by a later
 /// version).
-/// @throws Error kCheckpoint for a value of the wrong type
+/// @throws Error kCheckpoint for a value of the wrong type or out of its field's range
 template <class Options>
 Options from_json(const Json& json, std::string_view where) {
   Options options;

@@ -136,7 +136,10 @@ void for_each_piece(int descriptor, const fs::path& path, ErrorCode code, const 
 /// `write(descriptor)` fills a file beside `path`, which then takes its place.
 template <class Write>
 void replace_file(const fs::path& path, const Write& write) {
-  Temporary temporary(temporary_beside(path));
+  // In a container every process may have the same number: what a killed one left is removed.
+  fs::path beside = temporary_beside(path);
+  ::unlink(beside.c_str());
+  Temporary temporary(std::move(beside));
   {
     Descriptor file(
         ::open(temporary.path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
@@ -284,7 +287,7 @@ std::string sha256_file(const fs::path& path) {
 }
 
 FolderLock::FolderLock(const fs::path& folder) {
-  const fs::path path = folder / ".lock";
+  const fs::path path = folder / FolderLock::kName;
   Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
   if (file.get() < 0) {
     fail(ErrorCode::kResource, path, "cannot open the lock file");

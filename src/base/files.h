@@ -76,6 +76,8 @@ class FolderLock {
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
 
+  static constexpr const char* kName = ".lock";  ///< the file, which stays
+
  private:
   int descriptor_ = -1;
 };

@@ -53,10 +53,4 @@ void log(LogLevel level, std::string_view message) {
   write_all(line);
 }
 
-bool terminal_colors() {
-  const char* no_color = std::getenv("NO_COLOR");
-  const bool refused = no_color != nullptr && *no_color != '\0';
-  return !refused && ::isatty(STDERR_FILENO) == 1;
-}
-
 }  // namespace medaug

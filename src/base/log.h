@@ -18,7 +18,4 @@ inline void log_debug(std::string_view message) { log(LogLevel::kDebug, message)
 inline void log_info(std::string_view message) { log(LogLevel::kInfo, message); }
 inline void log_warning(std::string_view message) { log(LogLevel::kWarning, message); }
 
-/// True when stderr is a terminal and NO_COLOR is not set.
-bool terminal_colors();
-
 }  // namespace medaug

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <limits>
 #include <system_error>
 
 #include "base/error.h"
@@ -36,15 +37,19 @@ Checkpoint checked(const fs::path& folder) {
   return {folder, manifest.step, manifest.serial};
 }
 
-/// The checkpoint of a pointer file (`latest`, `best`), or else the newest one that is not newer
-/// than it.
+/// The checkpoint of a pointer file (`latest`, `best`), or else the newest one before it. Later
+/// steps that were saved earlier belong to a branch that a rollback left.
 Checkpoint follow(const RunPaths& run, const std::string& pointer) {
   const auto all = list_checkpoints(run);
   const auto named = pointed_step(run, pointer);
   bool reached = !named;
+  std::int64_t last_step = std::numeric_limits<std::int64_t>::max();
   for (const auto& checkpoint : all) {
-    reached = reached || checkpoint.folder.filename() == *named;
-    if (!reached) {
+    if (!reached && checkpoint.folder.filename() == *named) {
+      reached = true;
+      last_step = checkpoint.step;
+    }
+    if (!reached || checkpoint.step > last_step) {
       continue;
     }
     try {
@@ -86,7 +91,7 @@ Checkpoint find_checkpoint(const fs::path& given) {
     throw Error(ErrorCode::kCheckpoint, shown(path), "does not exist",
                 "give a run folder, a step folder or a .safetensors file");
   }
-  if (name.starts_with("step-") || is_file(path / StepManifest::kName)) {
+  if (is_step_name(name) || is_file(path / StepManifest::kName)) {
     return checked(path);
   }
   return follow(run_of(path), "latest");
@@ -98,7 +103,7 @@ fs::path find_inference_file(const fs::path& given) {
   if (is_file(path) && name != "latest" && name != "best") {
     return path;
   }
-  if (is_folder(path) && !name.starts_with("step-")) {
+  if (is_folder(path) && !is_step_name(name)) {
     const fs::path best = run_of(path).checkpoints / kBestFile;
     if (is_file(best)) {
       return best;

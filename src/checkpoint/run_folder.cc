@@ -104,10 +104,16 @@ void write_files(const fs::path& folder, const std::vector<CheckpointFile>& file
   crash_point("synced the files");
 }
 
-/// A folder of that step from before a rollback makes room.
-void put_in_place(const fs::path& temporary, const fs::path& folder, std::int64_t step) {
+/// A folder of that step from before a rollback makes room. When `best` names it, `best` goes
+/// first: the exported best_model.safetensors stays, and no pointer names weights that are other
+/// ones.
+void put_in_place(const RunPaths& run, const fs::path& temporary, std::int64_t step) {
+  const fs::path folder = run.checkpoints / step_name(step);
   std::error_code ignored;
   if (fs::exists(folder, ignored)) {
+    if (pointed_step(run, "best") == step_name(step)) {
+      fs::remove(run.checkpoints / "best", ignored);
+    }
     remove_step(folder, step);
   }
   rename_folder(temporary, folder);
@@ -119,8 +125,13 @@ void put_in_place(const fs::path& temporary, const fs::path& folder, std::int64_
 void keep_last(const RunPaths& run, int count) {
   const auto latest = pointed_step(run, "latest");
   const auto best = pointed_step(run, "best");
+  // What a rollback left behind goes before what the run now stands on.
+  auto all = list_checkpoints(run);
+  std::stable_partition(all.begin(), all.end(), [&](const Checkpoint& c) {
+    return !latest || c.step <= *step_of(*latest);
+  });
   int kept = 0;
-  for (const auto& checkpoint : list_checkpoints(run)) {
+  for (const auto& checkpoint : all) {
     const std::string name = checkpoint.folder.filename().string();
     if (kept < count || name == latest || name == best) {
       ++kept;
@@ -173,6 +184,8 @@ std::string step_name(std::int64_t step) {
   return text.data();
 }
 
+bool is_step_name(std::string_view name) { return step_of(name).has_value(); }
+
 Checkpoint save_step(const RunPaths& run, std::int64_t step,
                      const std::vector<CheckpointFile>& files, const SaveOptions& options) {
   MEDAUG_ASSERT(step >= 0 && options.keep_last >= 1);
@@ -195,11 +208,15 @@ Checkpoint save_step(const RunPaths& run, std::int64_t step,
     manifest.files = hash_files(temporary);
     write_file_atomically(temporary / StepManifest::kName, format_manifest(manifest));
     crash_point("wrote the manifest");
-    put_in_place(temporary, folder, step);
+    put_in_place(run, temporary, step);
   } catch (...) {
     std::error_code ignored;
     fs::remove_all(temporary, ignored);
     throw;
+  }
+  if (options.best) {
+    set_best(run, step);
+    crash_point("made it the best");
   }
   write_file_atomically(run.checkpoints / "latest", step_name(step) + "\n");
   crash_point("wrote latest");

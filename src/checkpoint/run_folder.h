@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "checkpoint/manifest.h"
@@ -37,6 +38,9 @@ RunPaths make_run_folder(const std::filesystem::path& run);
 /// "step-0001000"
 std::string step_name(std::int64_t step);
 
+/// Whether a name is one that `step_name` makes.
+bool is_step_name(std::string_view name);
+
 struct Checkpoint {
   std::filesystem::path folder;
   std::int64_t step = 0;
@@ -52,6 +56,8 @@ struct CheckpointFile {
 struct SaveOptions {
   int keep_last = 3;  ///< older step folders are deleted, but never `best` and `latest`
   std::int64_t expected_bytes = 0;  ///< of the new checkpoint; 0: as large as the one before
+  bool best = false;  ///< makes it the best one too, before `latest` names it: a run that is killed
+                      ///< in between goes on from the one before and comes here again
 };
 
 /// Saves a checkpoint so that a crash at any moment leaves a readable newest one: files, sync,

@@ -304,9 +304,35 @@ TEST_F(RunFolder, GoesOnAfterARollback) {
   rollback(run(), Pointer::kLatest, 10);
   save(15, 2);
   EXPECT_EQ(find_checkpoint(run().run).step, 15);
-  EXPECT_EQ(steps(), (Steps{15, 30}));  // newest by the order of saving
+  EXPECT_EQ(steps(), (Steps{15, 10}));  // 20 and 30 are of the branch that was left
+}
+
+TEST_F(RunFolder, ABranchThatARollbackLeftIsNotGoneBackTo) {
+  save(10);
+  save(20);
+  rollback(run(), Pointer::kLatest, 10);
+  save(15);
   write("run/checkpoints/step-0000015/model.safetensors", "");
-  EXPECT_EQ(find_checkpoint(run().run).step, 30);
+  EXPECT_EQ(find_checkpoint(run().run).step, 10);
+}
+
+TEST_F(RunFolder, ARunMayBeNamedLikeAStep) {
+  const RunPaths odd = make_run_folder(run().run / "step-lr");
+  save_step(odd, 5, files_of(5));
+  EXPECT_EQ(find_checkpoint(odd.run).step, 5);
+  set_best(odd, 5);
+  EXPECT_EQ(find_inference_file(odd.run).filename(), kBestFile);
+}
+
+TEST_F(RunFolder, KillWhileTheBestIsSavedNeverLeavesLatestAheadOfBest) {
+  save(1);
+  set_best(run(), 1);
+  const auto save_best = [&] { save_step(run(), 2, files_of(2), {.best = true}); };
+  for (int point = 0; killed_at(point, save_best); ++point) {
+    const bool latest_is_new = pointed_step(run(), "latest") == step_name(2);
+    ASSERT_TRUE(!latest_is_new || read(run().checkpoints / kBestFile) == "weights of 2") << point;
+  }
+  EXPECT_EQ(pointed_step(run(), "best"), step_name(2));
 }
 
 TEST_F(RunFolder, RollbackNeedsAWholeCheckpoint) {

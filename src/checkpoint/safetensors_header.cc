@@ -83,13 +83,16 @@ const Json& member(const Json& info, const char* key, Json::value_t type,
 }
 
 std::int64_t bytes_of(const TensorEntry& entry, const Complaint& complain) {
+  // A side of 0 must not hide that the strides of the others overflow.
   std::int64_t bytes = dtype_bytes(entry.dtype);
+  bool empty = false;
   for (const std::int64_t size : entry.shape) {
-    if (__builtin_mul_overflow(bytes, size, &bytes)) {
+    empty = empty || size == 0;
+    if (__builtin_mul_overflow(bytes, std::max<std::int64_t>(1, size), &bytes)) {
       complain("its size overflows");
     }
   }
-  return bytes;
+  return empty ? 0 : bytes;
 }
 
 void parse_shape(const Json& info, const Complaint& complain, TensorEntry& entry) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/stop.h"
@@ -67,10 +69,8 @@ std::string next_command(const Options& options, const AugmentRequest& request,
                    " --checkpoint ", shell_quoted(config.checkpoint.string()), " --output ",
                    shell_quoted(request.folder.string()), " and the other arguments of before"});
   }
-  const bool outside = request.plan.originals == Originals::kReference;
-  return concat({"medaug check data ", manifest, outside ? " --allow-outside" : "",
-                 "; then train with --set data.train_data=", manifest,
-                 outside ? " --set data.allow_outside=true" : ""});
+  return concat(
+      {"medaug check data ", manifest, "; then train with --set data.train_data=", manifest});
 }
 
 int run_augment(const Globals& globals, const Options& options) {
@@ -84,7 +84,15 @@ int run_augment(const Globals& globals, const Options& options) {
        .unit = "images",
        .total = static_cast<std::int64_t>(planned_sources(request.source, request.plan).size()),
        .quiet = globals.quiet});
-  request.on_progress = [&bar](std::int64_t done, std::int64_t) { bar.update(done); };
+  bool begun = false;
+  request.on_progress = [&](std::int64_t done, std::int64_t total) {
+    if (!std::exchange(begun, true)) {  // with what an earlier call made
+      bar.start_from(
+          static_cast<double>(done) / static_cast<double>(std::max<std::int64_t>(1, total)), done);
+      return;
+    }
+    bar.update(done);
+  };
   install_stop_signals();
   const auto made = augment_dataset(generator, request);
   bar.finish();
@@ -125,7 +133,9 @@ void add_augment(CLI::App& app, Globals& globals) {
                    "words of anatomy do not")
       ->check(CLI::IsMember(enum_choices<MaskTransform>()))
       ->capture_default_str();
-  verb->add_option("--originals", options->originals, "add the records' own images too")
+  verb->add_option(
+          "--originals", options->originals,
+          "add the records' own images too: copy, or reference = hard links, no space taken")
       ->check(CLI::IsMember(enum_choices<Originals>()))
       ->capture_default_str();
   verb->add_flag("--resume", options->resume,

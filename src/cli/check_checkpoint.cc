@@ -80,8 +80,9 @@ int check_checkpoint(const Globals& globals, const Options& options) {
     report_step(path, report);
   }
   report_model(find_inference_file(path), report);
-  print_result(globals, report.result(
-                            concat({"medaug generate --checkpoint ", shell_quoted(options.path)})));
+  print_result(globals,
+               report.result(concat({"medaug generate --checkpoint ", shell_quoted(options.path),
+                                     " --caption TEXT --output DIR"})));
   return report.has_bad() ? exit_status(ErrorCode::kCheckpoint) : 0;
 }
 

@@ -12,6 +12,7 @@
 #include "cli/verbs.h"
 #include "config/concat.h"
 #include "training/run_config.h"
+#include "training/setup.h"
 
 namespace medaug::cli {
 namespace {
@@ -92,7 +93,6 @@ void report_memory(const RunConfig& config, const Estimate& estimate, const Mach
 
 void report_precision(const RunConfig& config, const Machine& machine, Report& report) {
   const auto& training = config.training;
-  const bool on_cpu = machine.gpus == 0 || training.device == DeviceChoice::kCpu;
   if (training.device == DeviceChoice::kCuda && machine.gpus == 0) {
     report.bad("device", "training.device is cuda, but LibTorch sees no GPU here",
                "set training.device=auto, or see 'medaug check env'");
@@ -100,10 +100,9 @@ void report_precision(const RunConfig& config, const Machine& machine, Report& r
   if (!training.use_amp) {
     report.note("precision", "float32",
                 "training.use_amp=true is 2 to 4 times faster on most machines");
-  } else if (on_cpu && training.amp_dtype == AmpDtype::kFloat16) {
-    report.bad("precision", "the CPU cannot train in float16", "set training.amp_dtype=bfloat16");
   } else {
-    report.good("precision", concat({enum_name(training.amp_dtype), " products, float32 weights"}));
+    const bool half = compute_dtype(training) == at::kBFloat16;
+    report.good("precision", half ? "bfloat16 products, float32 weights" : "float32");
   }
 }
 

@@ -15,7 +15,7 @@ namespace {
 // attention it comes to 1.14 GB where configs/isic2017_64.yaml peaked at 1.27 GB.
 constexpr double kValuesPerToken = 16.0;
 constexpr double kConvValues = 12.0;
-// LibTorch loaded, a small data set in memory.
+// LibTorch loaded.
 constexpr double kProgramBytes = 0.3e9;
 
 double real(std::int64_t value) { return static_cast<double>(value); }
@@ -51,7 +51,7 @@ NextDiTOptions settled_model(const RunConfig& config) {
 
 }  // namespace
 
-Estimate estimate_run(const RunConfig& config) {
+Estimate estimate_run(const RunConfig& config, std::int64_t records) {
   const auto model = settled_model(config);
   const auto& size = config.preprocess;
   Estimate out;
@@ -65,6 +65,9 @@ Estimate estimate_run(const RunConfig& config) {
   const double averages = training.averages();
   const double bytes = 4.0 * (4.0 + averages) + (half ? 2.0 : 0.0);
   out.program_bytes = kProgramBytes;
+  const double bytes_per_pixel = real(model.in_channels) * (size.bit_depth == 16 ? 2.0 : 1.0);
+  out.data_bytes =
+      real(records * size.height() * size.width()) * (bytes_per_pixel + real(size.mask_classes));
   out.weights_bytes = real(out.parameters) * bytes;
   out.activations_bytes = real(training.batch_size) *
                           activation_values(config, model, real(out.tokens)) * (half ? 2.0 : 4.0);
@@ -76,6 +79,10 @@ Estimate estimate_run(const RunConfig& config) {
 }
 
 std::string memory_advice(const RunConfig& config, const Estimate& estimate) {
+  if (estimate.data_bytes > std::max(estimate.weights_bytes, estimate.activations_bytes)) {
+    return concat({"lower data.image_size (now ", std::to_string(config.preprocess.height()),
+                   "), or train on fewer records"});
+  }
   if (estimate.weights_bytes > estimate.activations_bytes) {
     return concat({"lower model.dim (now ", std::to_string(config.model.dim),
                    ") or model.layers (now ", std::to_string(config.model.layers), ")"});

@@ -13,17 +13,21 @@ struct Estimate {
   std::int64_t parameters = 0;
   std::int64_t tokens = 0;         ///< per image
   double program_bytes = 0.0;      ///< before there is a model
+  double data_bytes = 0.0;         ///< images and masks, all of them kept in memory
   double weights_bytes = 0.0;      ///< weights, gradients, optimiser, averages
   double activations_bytes = 0.0;  ///< of one batch
   double step_flops = 0.0;         ///< forward and backward of one optimiser step
   double checkpoint_bytes = 0.0;   ///< one checkpoint with the optimiser's state
   double disk_bytes = 0.0;         ///< checkpoints that stay, and the one being written
 
-  double memory_bytes() const { return program_bytes + weights_bytes + activations_bytes; }
+  double memory_bytes() const {
+    return program_bytes + data_bytes + weights_bytes + activations_bytes;
+  }
 };
 
 /// Allocates nothing: the parameters are counted on the meta device.
-Estimate estimate_run(const RunConfig& config);
+/// @param records  of the manifests, held-out ones included; 0 = not known
+Estimate estimate_run(const RunConfig& config, std::int64_t records = 0);
 
 /// The setting to lower when `needed` bytes do not fit into `available`.
 std::string memory_advice(const RunConfig& config, const Estimate& estimate);

@@ -115,6 +115,12 @@ Result result_of(const fs::path& folder, const std::vector<Json>& lines, std::in
                  {"images", made},
                  {"wanted", wanted},
                  {"contact_sheet", (folder / "contact_sheet.png").string()}};
+  if (made < wanted) {
+    result.next =
+        concat({"the same command with another --output; or keep these and give the rest "
+                "another --seed"});
+    return result;
+  }
   result.next = concat({"medaug augment --checkpoint ", shell_quoted(checkpoint.string()),
                         " --manifest TRAIN.jsonl --output ",
                         shell_quoted((folder.parent_path() / "augmented").string())});

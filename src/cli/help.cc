@@ -65,7 +65,10 @@ constexpr ErrorRow kErrorRows[] = {
     {ErrorCode::kResource, "disk, memory, lock or device"},
     {ErrorCode::kNumeric, "a loss or gradient that is not finite"},
     {ErrorCode::kQualityGate, "a required figure was not reached"},
-    {ErrorCode::kStopped, "stopped by request with the state saved; resume to go on"},
+    {ErrorCode::kStopped,
+     "stopped by request; what is finished is kept: train and augment go on with --resume, "
+     "generate "
+     "begins anew in another folder"},
 };
 
 std::string errors_markdown() {

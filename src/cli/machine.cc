@@ -95,9 +95,10 @@ Machine look_at_machine() {
     machine.memory_bytes = std::min(machine.memory_bytes, *limit);
     machine.available_bytes = std::min(machine.available_bytes, *limit - used);
   }
-  machine.torch_has_cuda = at::detail::getCUDAHooks().hasCUDA();
+  machine.torch_has_cuda = MEDAUG_TORCH_CUDA;
   machine.torch_kernels = at::get_cpu_capability();
-  machine.gpus = machine.torch_has_cuda ? at::detail::getCUDAHooks().deviceCount() : 0;
+  machine.gpus =
+      at::detail::getCUDAHooks().hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0;
   machine.gpu_names = gpu_names();
   return machine;
 }

@@ -27,9 +27,9 @@ void refuse_foreign_folder(const fs::path& folder) {
     throw Error(ErrorCode::kUsage, folder.string(), "is a file, not a folder",
                 "choose another folder");
   }
-  const bool ours = fs::exists(folder / "train.jsonl", ignored);
+  const bool ours = fs::exists(folder / kPhantomMarker, ignored);
   if (fs::exists(folder, ignored) && !fs::is_empty(folder, ignored) && !ours) {
-    throw Error(ErrorCode::kUsage, folder.string(), "is not empty and is not a phantom set",
+    throw Error(ErrorCode::kUsage, folder.string(), "is not empty and is no phantom set",
                 "choose a new folder");
   }
 }

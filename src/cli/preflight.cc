@@ -97,11 +97,11 @@ Json Preflight::json() const {
           {"seconds", seconds}};
 }
 
-Preflight preflight(const RunConfig& config, std::int64_t training_images) {
+Preflight preflight(const RunConfig& config, const RecordCounts& records) {
   Preflight out;
-  out.estimate = estimate_run(config);
+  out.estimate = estimate_run(config, records.train + records.val);
   out.free_disk_bytes = free_bytes(config.run_folder);
-  estimate_time(config, training_images, out);
+  estimate_time(config, records.train, out);
   return out;
 }
 
@@ -112,8 +112,8 @@ std::string memory_problem(const RunConfig& config, const Estimate& estimate,
   }
   return concat({"about ", human_bytes(estimate.memory_bytes()),
                  " of memory (weights and optimiser ", human_bytes(estimate.weights_bytes),
-                 ", one batch ", human_bytes(estimate.activations_bytes),
-                 ") does not fit into the ",
+                 ", one batch ", human_bytes(estimate.activations_bytes), ", images ",
+                 human_bytes(estimate.data_bytes), ") does not fit into the ",
                  human_bytes(static_cast<double>(machine.available_bytes)), " free here"});
 }
 

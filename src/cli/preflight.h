@@ -22,8 +22,12 @@ struct Preflight {
   Json json() const;
 };
 
-/// @param training_images  for a budget in epochs; 0 = not known
-Preflight preflight(const RunConfig& config, std::int64_t training_images);
+struct RecordCounts {
+  std::int64_t train = 0;
+  std::int64_t val = 0;
+};
+
+Preflight preflight(const RunConfig& config, const RecordCounts& records);
 
 /// "does not fit ..." with what is needed and what is there, or empty.
 std::string memory_problem(const RunConfig& config, const Estimate& estimate,

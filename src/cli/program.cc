@@ -8,6 +8,7 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -75,6 +76,20 @@ int parse_and_run(int argc, char** argv, Globals& globals) {
   return globals.action();
 }
 
+Error out_of_memory() {
+  return {
+      ErrorCode::kResource, "", "out of memory",
+      "lower training.batch_size (with training.accumulation raised) or data.image_size, or set "
+      "training.checkpoint_activations=true; when generating, lower the image size"};
+}
+
+/// The CPU allocator of LibTorch throws the general error.
+bool is_out_of_memory(const c10::Error& error) {
+  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+         std::string_view(error.what_without_backtrace()).find("can't allocate memory") !=
+             std::string_view::npos;
+}
+
 }  // namespace
 
 std::unique_ptr<CLI::App> make_app(Globals& globals) {
@@ -105,11 +120,14 @@ int run_program(int argc, char** argv) {
     print_error(globals, e);
     return exit_status(e.code());
   } catch (const c10::Error& e) {
+    if (is_out_of_memory(e)) {
+      print_error(globals, out_of_memory());
+      return exit_status(ErrorCode::kResource);
+    }
     print_error(globals, {ErrorCode::kInternal, "LibTorch", e.what_without_backtrace(),
                           "this is a fault of medaug, please report it"});
   } catch (const std::bad_alloc&) {
-    print_error(globals, {ErrorCode::kResource, "", "out of memory",
-                          "lower training.batch_size or data.image_size"});
+    print_error(globals, out_of_memory());
     return exit_status(ErrorCode::kResource);
   } catch (const std::exception& e) {
     print_error(globals, {ErrorCode::kInternal, "", e.what(),

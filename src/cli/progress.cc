@@ -40,6 +40,12 @@ Progress::Progress(ProgressOptions options)
 
 Progress::~Progress() { finish(); }
 
+void Progress::start_from(double share, std::int64_t done) {
+  start_ = Clock::now();
+  first_share_ = share;
+  first_done_ = done;
+}
+
 void Progress::update(std::int64_t done, std::string_view detail) {
   const double share =
       options_.total > 0 ? static_cast<double>(done) / static_cast<double>(options_.total) : -1.0;
@@ -59,7 +65,7 @@ void Progress::finish() {
 
 std::string Progress::line(double share, std::int64_t done, std::string_view detail) const {
   const double elapsed = seconds_since(start_);
-  const double rate = elapsed > 0.0 ? static_cast<double>(done) / elapsed : 0.0;
+  const double rate = elapsed > 0.0 ? static_cast<double>(done - first_done_) / elapsed : 0.0;
   std::string out = options_.label;
   if (terminal_ && share >= 0.0) {
     const auto full = static_cast<std::size_t>(std::lround(share * kBarCells));
@@ -70,8 +76,9 @@ std::string Progress::line(double share, std::int64_t done, std::string_view det
     out += concat({"/", std::to_string(options_.total)});
   }
   out += concat({" ", options_.unit, ", ", rate_text(rate), "/s"});
-  if (share > 0.0 && share < 1.0) {
-    out += concat({", ", human_seconds(elapsed * (1.0 - share) / share), " left"});
+  if (share > first_share_ && share < 1.0) {
+    const double left = elapsed * (1.0 - share) / (share - first_share_);
+    out += concat({", ", human_seconds(left), " left"});
   }
   if (!detail.empty()) {
     out += concat({", ", detail});

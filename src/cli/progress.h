@@ -25,6 +25,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  /// Where this session begins, when an earlier one did a part: rate and time left count from here.
+  /// @param share in [0, 1]
+  void start_from(double share, std::int64_t done);
   /// @param done    so far
   /// @param detail  what stands behind the rate: "loss 0.123"
   void update(std::int64_t done, std::string_view detail = {});
@@ -41,6 +44,8 @@ class Progress {
   bool terminal_ = false;
   bool line_open_ = false;
   bool shown_ = false;
+  double first_share_ = 0.0;
+  std::int64_t first_done_ = 0;
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point last_;
 };

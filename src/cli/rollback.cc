@@ -80,7 +80,7 @@ int run_rollback(const Globals& globals, const Options& options) {
   result.next = which == Pointer::kLatest
                     ? concat({"medaug train --config ", shell_quoted(run.config.string()),
                               " --resume ", shell_quoted(options.run)})
-                    : concat({"medaug generate --checkpoint ", shell_quoted(options.run)});
+                    : concat({"medaug check checkpoint ", shell_quoted(options.run)});
   print_result(globals, result);
   return 0;
 }

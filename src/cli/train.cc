@@ -2,11 +2,13 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/stop.h"
 #include "base/strings.h"
+#include "checkpoint/run_folder.h"
 #include "cli/preflight.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
@@ -33,15 +35,28 @@ std::string number(double value, const char* format = "%.4f") {
   return text;
 }
 
+/// RUN of RUN, RUN/checkpoints and RUN/checkpoints/latest.
+fs::path run_folder_of(fs::path path) {
+  path = path.has_filename() ? path : path.parent_path();
+  for (const char* inner : {"latest", "checkpoints"}) {
+    if (path.filename() == inner) {
+      path = path.parent_path();
+    }
+  }
+  return path.empty() ? fs::path(".") : path;
+}
+
 RunConfig configure(const Globals& globals, const Options& options) {
-  auto config = load_run_config(options.config, globals.overrides, ConfigUse::kTrain);
-  if (options.resuming && !options.resume.empty() && options.resume != "latest") {
-    config.run_folder = options.resume;
+  const bool names_run = options.resuming && !options.resume.empty() && options.resume != "latest";
+  const auto named = names_run ? run_folder_of(options.resume) : fs::path();
+  if (names_run && !options.output.empty() && named != fs::path(options.output)) {
+    throw Error(ErrorCode::kUsage, "train",
+                concat({"--resume names ", printable(named.string()), " and --output ",
+                        printable(options.output)}),
+                "a run goes on in its own folder: leave --output out");
   }
-  if (!options.output.empty()) {
-    config.run_folder = options.output;
-  }
-  return config;
+  return load_run_config(options.config, globals.overrides, ConfigUse::kTrain,
+                         names_run ? named : fs::path(options.output));
 }
 
 std::string detail_of(const TrainProgress& p) {
@@ -52,6 +67,10 @@ std::string detail_of(const TrainProgress& p) {
 }
 
 void show(Progress& bar, const TrainProgress& p) {
+  if (p.begins) {
+    bar.start_from(p.progress, p.step);
+    return;
+  }
   if (p.validation) {
     bar.finish();
     std::string bins;
@@ -72,11 +91,15 @@ void show(Progress& bar, const TrainProgress& p) {
 
 Result result_of(const TrainResult& trained, const RunConfig& config) {
   Result result;
-  result.text = concat(
-      {config.run_folder.string(), ": ", trained.why_ended, " after ",
-       std::to_string(trained.state.step), " steps (", std::to_string(trained.state.draws),
-       " images, ", human_seconds(trained.state.elapsed_seconds), "); best validation loss ",
-       number(trained.state.best_loss), " at step ", std::to_string(trained.state.best_step)});
+  result.text =
+      concat({config.run_folder.string(), ": ", trained.why_ended, " after ",
+              std::to_string(trained.state.step), " steps (", std::to_string(trained.state.draws),
+              " images, ", human_seconds(trained.state.elapsed_seconds), ")"});
+  if (trained.state.best_step >= 0) {
+    result.text += concat({"; best ", trained.validated ? "validation" : "training", " loss ",
+                           number(trained.state.best_loss), " at step ",
+                           std::to_string(trained.state.best_step)});
+  }
   result.json = {{"run", config.run_folder.string()},
                  {"ended", trained.why_ended},
                  {"state", to_json(trained.state)},
@@ -84,8 +107,9 @@ Result result_of(const TrainResult& trained, const RunConfig& config) {
                  {"last_checkpoint", trained.last_step.string()}};
   result.next =
       trained.stopped_by_request
-          ? concat({"medaug train --config ", shell_quoted(config.file.string()), " --output ",
-                    shell_quoted(config.run_folder.string()), " --resume"})
+          ? concat({"medaug train --config ",
+                    shell_quoted((config.run_folder / "config.yaml").string()), " --resume ",
+                    shell_quoted(config.run_folder.string())})
           : concat({"medaug generate --checkpoint ", shell_quoted(trained.best_model.string()),
                     " --manifest ",
                     shell_quoted(val_manifest(config).empty() ? train_manifest(config).string()
@@ -94,26 +118,30 @@ Result result_of(const TrainResult& trained, const RunConfig& config) {
   return result;
 }
 
-/// Records of the training manifest, for a budget in epochs; 0 when they cannot be counted yet.
-std::int64_t count_training_images(const RunConfig& config) {
-  if (config.training.num_epochs == 0) {
-    return 0;
+/// Bytes of a folder's files, those below it too.
+double bytes_below(const fs::path& folder) {
+  double bytes = 0.0;
+  std::error_code ignored;
+  for (fs::recursive_directory_iterator it(folder, ignored), end; !ignored && it != end;
+       it.increment(ignored)) {
+    std::error_code not_a_file;
+    const auto size = it->file_size(not_a_file);
+    bytes += not_a_file ? 0.0 : static_cast<double>(size);
   }
-  try {
-    return static_cast<std::int64_t>(read_training_manifest(config).records.size());
-  } catch (const Error&) {
-    return 0;  // what is wrong is said when the data is read
-  }
+  return bytes;
 }
 
 /// Says what the run will need, warns where memory is short, refuses where the disk is.
 Preflight look_ahead(const RunConfig& config) {
-  auto ahead = preflight(config, count_training_images(config));
+  const auto [train, val] = read_manifests(config);
+  auto ahead = preflight(config, {std::ssize(train.records), std::ssize(val.records)});
   const auto problem = memory_problem(config, ahead.estimate, look_at_machine());
   if (!problem.empty()) {
     log_warning(concat({problem, "; ", memory_advice(config, ahead.estimate)}));
   }
-  if (ahead.estimate.disk_bytes > ahead.free_disk_bytes) {
+  // What a run that goes on has written already makes room for what it writes.
+  const double there = bytes_below(RunPaths(config.run_folder).checkpoints);
+  if (ahead.estimate.disk_bytes > ahead.free_disk_bytes + there) {
     throw Error(ErrorCode::kResource, config.run_folder.string(),
                 concat({"checkpoints take ", human_bytes(ahead.estimate.disk_bytes), ", free are ",
                         human_bytes(ahead.free_disk_bytes)}),
@@ -123,16 +151,22 @@ Preflight look_ahead(const RunConfig& config) {
   return ahead;
 }
 
-Result dry_run(const RunConfig& config) {
+Result dry_run(const Globals& globals, const Options& options, const RunConfig& config) {
   const auto ahead = look_ahead(config);
-  return {concat({ahead.text(), "; nothing was started"}), ahead.json(),
-          concat({"medaug train --config ", shell_quoted(config.file.string())})};
+  auto next = concat({"medaug train --config ", shell_quoted(options.config)});
+  for (const auto& setting : globals.overrides) {
+    next += concat({" --set ", shell_quoted(setting)});
+  }
+  if (!options.output.empty()) {
+    next += concat({" --output ", shell_quoted(options.output)});
+  }
+  return {concat({ahead.text(), "; nothing was started"}), ahead.json(), next};
 }
 
 int run_train(const Globals& globals, const Options& options) {
   const auto config = configure(globals, options);
   if (options.dry_run) {
-    print_result(globals, dry_run(config));
+    print_result(globals, dry_run(globals, options, config));
     return 0;
   }
   log_info(look_ahead(config).text());

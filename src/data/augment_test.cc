@@ -55,7 +55,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"病灶位于图像左上方", "病灶位于图像右上方", "病灶位于图像左下方"},
         Case{"右侧可见高密度影", "左侧可见高密度影", "右侧可见高密度影"},
         Case{"左心室短轴", nullptr, "左心室短轴"}, Case{"左上肺结节", nullptr, nullptr},
-        Case{"左侧乳腺肿块", nullptr, "左侧乳腺肿块"}));
+        Case{"左侧乳腺肿块", nullptr, "左侧乳腺肿块"},
+        Case{"the leftmost of three lesions", nullptr, "the leftmost of three lesions"},
+        Case{"anterior wall, 3 µm", "anterior wall, 3 µm", nullptr},
+        Case{"Läsion im Bild", nullptr, nullptr}, Case{"очаг слева", nullptr, nullptr},
+        Case{"lesion ← of the disc", nullptr, nullptr}));
 
 AugmentOptions everything() {
   return {.horizontal_flip = true,

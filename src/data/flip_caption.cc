@@ -75,13 +75,39 @@ constexpr std::array<std::string_view, 12> kPictures{"image", "picture", "photo"
                                                      "field", "figure",  "crop",  "patch"};
 constexpr std::array<std::string_view, 6> kDirections{"left",  "right", "upper",
                                                       "lower", "top",   "bottom"};
-// Side-dependent words that no mirror rule covers.
-constexpr std::array<std::string_view, 12> kSidedHorizontal{
-    "nasal",     "temporal",         "lateral", "medial", "dextro", "levo",
-    "clockwise", "counterclockwise", "clock",   "od",     "os",     "bilateral"};
-constexpr std::array<std::string_view, 12> kSidedVertical{
-    "superior", "inferior",  "apical",           "basal", "cranial", "caudal", "apex",
-    "upside",   "clockwise", "counterclockwise", "clock", "gravity"};
+// Side-dependent words that no mirror rule covers, other languages' words for the sides included.
+constexpr auto kSidedHorizontal =
+    std::to_array<std::string_view>({"nasal",      "temporal",
+                                     "lateral",    "medial",
+                                     "dextro",     "levo",
+                                     "clockwise",  "clock",
+                                     "od",         "os",
+                                     "bilateral",  "leftmost",
+                                     "rightmost",  "leftward",
+                                     "leftwards",  "rightward",
+                                     "lefthand",   "righthand",
+                                     "rightwards", "leftsided",
+                                     "rightsided", "links",
+                                     "rechts",     "linke",
+                                     "linken",     "linker",
+                                     "linkes",     "rechte",
+                                     "rechten",    "rechter",
+                                     "rechtes",    "gauche",
+                                     "droite",     "izquierda",
+                                     "izquierdo",  "derecha",
+                                     "derecho",    "sinistra",
+                                     "sinistro",   "destra",
+                                     "destro",     "esquerda",
+                                     "esquerdo",   "direita",
+                                     "direito",    "counterclockwise"});
+constexpr auto kSidedVertical = std::to_array<std::string_view>(
+    {"superior",  "inferior",   "apical",          "basal",   "cranial",   "caudal",
+     "apex",      "upside",     "clock",           "gravity", "anterior",  "posterior",
+     "dorsal",    "ventral",    "cephalad",        "upward",  "upwards",   "downward",
+     "downwards", "uppermost",  "lowermost",       "topmost", "oben",      "unten",
+     "obere",     "oberen",     "oberer",          "untere",  "unteren",   "unterer",
+     "haut",      "bas",        "arriba",          "abajo",   "superiore", "inferiore",
+     "clockwise", "bottommost", "counterclockwise"});
 
 /// After a direction word: nothing, punctuation, "of the image", or a place word with the same
 /// behind it.
@@ -225,10 +251,47 @@ std::optional<std::string> flip_chinese(const std::string& caption, bool horizon
   return out;
 }
 
+struct Range {
+  char32_t first;
+  char32_t last;
+};
+// Beside ASCII: symbols, Greek letters (alpha, beta), punctuation, and Chinese.
+constexpr std::array<Range, 8> kReadable{{{0x00A0, 0x00BF},
+                                          {0x00D7, 0x00D7},
+                                          {0x0391, 0x03C9},
+                                          {0x2000, 0x218F},
+                                          {0x2200, 0x22FF},
+                                          {0x3000, 0x303F},
+                                          {0x3400, 0x9FFF},
+                                          {0xFF00, 0xFFEF}}};
+
+/// False for a script whose words for left and right are not known here (and for arrows).
+bool can_be_read(const std::string& caption) {
+  for (std::size_t i = 0; i < caption.size();) {
+    const auto c = character(caption, i);
+    i += c.size();
+    if (c.size() == 1) {
+      continue;
+    }
+    auto code = static_cast<char32_t>(static_cast<unsigned char>(c[0]) & (0x7FU >> c.size()));
+    for (const char next : c.substr(1)) {
+      code = code << 6 | (static_cast<unsigned char>(next) & 0x3FU);
+    }
+    const auto holds = [code](const Range& r) { return r.first <= code && code <= r.last; };
+    if (std::none_of(kReadable.begin(), kReadable.end(), holds)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 std::optional<std::string> flip_caption(const std::string& caption, bool horizontal,
                                         bool vertical) {
+  if (!can_be_read(caption)) {
+    return std::nullopt;
+  }
   const auto english = flip_english(caption, horizontal, vertical);
   return english ? flip_chinese(*english, horizontal, vertical) : std::nullopt;
 }

@@ -101,6 +101,13 @@ struct ManifestReader::Impl {
 
   std::string where() const { return shown(path) + ":" + std::to_string(line); }
 
+  void require_readable() const {
+    if (!lines.good()) {
+      throw Error(ErrorCode::kData, shown(path), "the manifest cannot be read",
+                  "check its permissions and the disk it is on");
+    }
+  }
+
   Json parse_line(const std::string& text) const {
     try {
       Json json = parse_json(text, where(), {ErrorCode::kData, kMaxDepth});
@@ -144,6 +151,7 @@ struct ManifestReader::Impl {
 ManifestReader::ManifestReader(const fs::path& path, const ManifestOptions& options) {
   check_is_file(path);
   impl_ = std::make_unique<Impl>(path, options);
+  impl_->require_readable();
   if (impl_->lines.utf16()) {
     throw Error(ErrorCode::kData, shown(path), "the manifest is UTF-16", "save it as UTF-8");
   }
@@ -156,6 +164,7 @@ std::optional<Record> ManifestReader::next() {
   while (true) {
     const auto result = impl_->lines.next(text);
     if (result == internal::LineReader::Result::kEnd) {
+      impl_->require_readable();
       return std::nullopt;
     }
     ++impl_->line;

@@ -25,7 +25,8 @@ class LineReader {
     in_.seekg(bom ? 3 : 0);
   }
 
-  bool good() const { return in_.good(); }
+  /// False when the file could not be opened, or reading failed before its end.
+  bool good() const { return in_.is_open() && !in_.bad(); }
   bool utf16() const { return utf16_; }
 
   enum class Result { kLine, kTooLong, kEnd };

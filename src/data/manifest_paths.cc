@@ -53,10 +53,10 @@ Complaint complaint_about(const std::string& text) {
   if (text.size() > kMaxPathBytes) {
     return {"has " + std::to_string(text.size()) + " characters; the limit is " +
                 std::to_string(kMaxPathBytes),
-            ""};
+            "give the path of a file"};
   }
   if (has_control_character(text)) {
-    return {in_quotes(text) + " holds a control character", ""};
+    return {in_quotes(text) + " holds a control character", "rename the file"};
   }
   if (is_url(text)) {
     return {in_quotes(text) + " is a URL; nothing is ever fetched",
@@ -113,10 +113,12 @@ void check_file(const fs::path& path, const std::string& where, const std::strin
                                 : "did you mean '" + printable(similar) + "'?");
   }
   if (fs::is_directory(status)) {
-    throw Error(ErrorCode::kData, where, quoted + " is a folder, not a file");
+    throw Error(ErrorCode::kData, where, quoted + " is a folder, not a file",
+                "give the path of a file in it");
   }
   if (!fs::is_regular_file(status)) {
-    throw Error(ErrorCode::kData, where, quoted + " is not a regular file (a pipe or a device)");
+    throw Error(ErrorCode::kData, where, quoted + " is not a regular file (a pipe or a device)",
+                "copy what it gives to a file");
   }
 }
 
@@ -132,8 +134,10 @@ fs::path resolve_path(const std::string& text, const PathRules& rules, const std
   const std::string quoted = std::string(field) + " " + in_quotes(text);
   const fs::path path = (rules.root / text).lexically_normal();
   const auto refuse_outside = [&](const char* how) {
-    throw Error(ErrorCode::kData, where, quoted + how + " " + printable(rules.root.string(), 300),
-                "use --root FOLDER for another root, or --allow-outside to trust this manifest");
+    throw Error(
+        ErrorCode::kData, where, quoted + how + " " + printable(rules.root.string(), 300),
+        "name another root (--root FOLDER, or --set data.root=FOLDER when training), or trust "
+        "this manifest (--allow-outside, or --set data.allow_outside=true)");
   };
   std::error_code error;
   const fs::path root = fs::weakly_canonical(rules.root, error);

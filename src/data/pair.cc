@@ -69,7 +69,6 @@ Pair preprocess_pair(const StoredPair& stored, const Record& record,
                      const PreprocessOptions& options, const std::string& where) {
   Pair pair;
   pair.image = preprocess_image(stored.image, options);
-  pair.stored_channels = stored.image.channels();
   pair.stored_bit_depth = stored.image.bit_depth;
   pair.has_mask = stored.levels.defined();
   pair.mask =

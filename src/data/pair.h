@@ -22,7 +22,6 @@ struct Pair {
   at::Tensor image;  ///< (C, H, W) float32 in [-1, 1]
   at::Tensor mask;   ///< (K, H, W) float32 in [0, 1]; zeros when absent
   bool has_mask = false;
-  std::int64_t stored_channels = 1;
   int stored_bit_depth = 8;
 };
 

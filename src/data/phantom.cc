@@ -240,15 +240,6 @@ std::vector<std::string> write_all(const fs::path& folder, const PhantomOptions&
   return lines;
 }
 
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) {
-    throw Error(ErrorCode::kResource, folder.string(),
-                "cannot make the folder: " + error.message());
-  }
-}
-
 }  // namespace
 
 Phantom make_phantom(const PhantomOptions& options, std::int64_t index) {
@@ -275,8 +266,14 @@ PhantomSummary write_phantom(const fs::path& folder, const PhantomOptions& optio
   if (options.count < 1 || options.size < 32 || options.size > 1024) {
     throw Error(ErrorCode::kInvalidArgument, "phantom", "needs count >= 1 and size in 32..1024");
   }
-  make_folder(folder / "images");
-  make_folder(folder / "masks");
+  make_folders(folder);
+  const Json marker{{"kind", std::string(enum_name(options.kind))},
+                    {"count", options.count},
+                    {"size", options.size},
+                    {"seed", options.seed}};
+  write_file_atomically(folder / kPhantomMarker, marker.dump() + "\n");
+  make_folders(folder / "images");
+  make_folders(folder / "masks");
   const std::vector<std::string> lines = write_all(folder, options);
   const std::int64_t patients = (options.count + kPicturesPerPatient - 1) / kPicturesPerPatient;
   const std::vector<Split> splits = split_patients(patients, options.seed);

@@ -40,6 +40,9 @@ void describe(Visitor& visit, PhantomOptions& o) {
         o.kind);
 }
 
+/// What a folder of the set holds beside its files, so that no other folder is written over.
+inline constexpr const char* kPhantomMarker = "phantom.json";
+
 /// A picture of the set: colour with labels 1 = bright, 2 = dark lesion (fundus), or grey with
 /// label 255 (scan).
 struct Phantom {

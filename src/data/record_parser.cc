@@ -18,9 +18,11 @@ constexpr std::size_t kMaxCaptionBytes = 16384;
 
 [[noreturn]] void wrong_type(const Json& value, const std::string& where, const std::string& field,
                              const std::string& wanted) {
-  throw Error(ErrorCode::kData, where,
-              field + " must be " + wanted + ", found " + value.type_name() + " " +
-                  printable(value.dump(-1, ' ', true, Json::error_handler_t::replace), 60));
+  throw Error(
+      ErrorCode::kData, where,
+      field + " must be " + wanted + ", found " + value.type_name() + " " +
+          printable(value.dump(-1, ' ', true, Json::error_handler_t::replace), 60),
+      R"(a record is {"image_path": "a.png", "caption": "...", "mask_path": "m.png" or null})");
 }
 
 [[noreturn]] void missing(const Json& json, const std::string& where, const std::string& field) {
@@ -70,7 +72,8 @@ std::string caption_in(const Json& json, const std::string& where) {
   if (text.size() > kMaxCaptionBytes) {
     throw Error(ErrorCode::kData, where,
                 "caption has " + std::to_string(text.size()) + " bytes; the limit is " +
-                    std::to_string(kMaxCaptionBytes));
+                    std::to_string(kMaxCaptionBytes),
+                "shorten it: the model reads the first text.max_tokens pieces");
   }
   return text;
 }

@@ -38,8 +38,8 @@ struct EnumNames<TimeDistribution> {
 
 struct FlowOptions {
   Prediction prediction = Prediction::kPreconditioned;
-  std::vector<double>
-      data_mean;             ///< per channel, of the training images; empty = 0. Set by the trainer
+  /// Per channel, of the training images; empty = 0. Set by the trainer.
+  std::vector<double> data_mean = {};
   double data_std = 0.5;     ///< about that mean. Set by the trainer
   double noise_scale = 1.0;  ///< s; JiT uses resolution / 256 above 256
   double clip = 0.05;        ///< lower bound of 1 - t where it divides

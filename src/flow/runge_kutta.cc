@@ -108,6 +108,10 @@ void AdaptiveIntegrator::try_step() {
   const auto k = evaluate_stages(field_, y_, dy_, {t1_, next}, tableau_);
   const auto y1 = y_ + combine(k, tableau_.weights, h);
   const double ratio = error_ratio(combine(k, tableau_.errors, h), y1);
+  if (!std::isfinite(ratio)) {
+    throw Error(ErrorCode::kNumeric, "t = " + std::to_string(t1_), "the velocity is not finite",
+                "use a solver with a fixed grid, or another model");
+  }
   if (ratio <= 1.0) {
     fit(y1, k, h);
     y_ = y1;

@@ -52,8 +52,6 @@ void check_grid(const std::vector<double>& grid) {
   }
 }
 
-bool is_adaptive(Solver solver) { return solver == Solver::kDopri5 || solver == Solver::kDopri8; }
-
 bool evaluates_next_time(Solver solver) {
   return solver == Solver::kHeun || solver == Solver::kRk4 || is_adaptive(solver);
 }

@@ -44,6 +44,11 @@ struct EnumNames<TimeGrid> {
                                                                      {TimeGrid::kLogit, "logit"}};
 };
 
+/// Whether the solver's steps follow the error of the whole batch.
+inline bool is_adaptive(Solver solver) {
+  return solver == Solver::kDopri5 || solver == Solver::kDopri8;
+}
+
 struct SamplerOptions {
   Solver solver = Solver::kDpm2m;
   std::int64_t steps = 14;  ///< intervals of the grid

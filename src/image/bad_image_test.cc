@@ -63,9 +63,24 @@ std::string many_scans() {
   return jpeg + "\xFF\xD9";
 }
 
+/// A second header that claims one pixel, for a decoder that believes the first.
+std::string two_png_headers() {
+  auto file = png({});
+  const auto small = png_chunk("IHDR", bytes({0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0}));
+  return file.insert(file.size() - 12, small);
+}
+
+std::string two_jpeg_frames() {
+  std::string jpeg = encoded(".jpg", 16, 16);
+  const auto small = bytes({0xFF, 0xC0, 0, 11, 8, 0, 1, 0, 1, 1, 1, 0x11, 0});
+  return jpeg.insert(jpeg.size() - 2, small);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Catalogue, RefusesImage,
     ::testing::Values(
+        BadFile{"SecondPngHeader", "a.png", two_png_headers, "a second IHDR chunk"},
+        BadFile{"SecondJpegFrame", "a.jpg", two_jpeg_frames, "a second frame header"},
         BadFile{"I01", "a.png", [] { return std::string(); }, "empty (0 bytes)"},
         BadFile{"I02", "a.png", [] { return std::string("\x89"); }, "not a PNG"},
         BadFile{"I03", "a.png", [] { return std::string("hello, this is text\n"); }, "a text file"},

@@ -131,8 +131,10 @@ Format detect_format(std::string_view bytes, const std::string& where) {
 
 void check_size(std::int64_t width, std::int64_t height, const DecodeRequest& request) {
   if (width <= 0 || height <= 0) {
-    refuse(request.where, "the picture has a side of 0 pixels (" + std::to_string(width) + " x " +
-                              std::to_string(height) + ")");
+    refuse(request.where,
+           "the picture has a side of 0 pixels (" + std::to_string(width) + " x " +
+               std::to_string(height) + ")",
+           "save the picture again");
   }
   if (width > request.limits.max_pixels / height) {
     refuse(request.where,

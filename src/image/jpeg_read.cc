@@ -2,6 +2,7 @@
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>
+#include <utility>
 
 // clang-format off: jpeglib.h needs <cstdio> before it, jerror.h needs jpeglib.h
 #include <jpeglib.h>
@@ -95,6 +96,9 @@ class MarkerWalk {
     if (size < 6) {
       cut();
     }
+    if (header_.frame != 0) {
+      refuse(request_.where, "the JPEG is damaged: it has a second frame header", kAgain);
+    }
     header_.frame = marker;
     header_.precision = byte(offset_ + 2);
     header_.height = u16(offset_ + 3);
@@ -181,6 +185,13 @@ class JpegReader {
     jpeg_start_decompress(&state_);
   }
 
+  /// Whether what libjpeg will write is what our own reading of the header expects.
+  bool agrees_with(const JpegHeader& header) const {
+    return std::cmp_equal(state_.output_width, header.width) &&
+           std::cmp_equal(state_.output_height, header.height) &&
+           state_.output_components == header.components;
+  }
+
   void rows(JSAMPLE* out, std::size_t stride) {
     if (setjmp(errors_.jump) != 0) {
       give_up();
@@ -209,6 +220,9 @@ Decoded decode_jpeg(const DecodeRequest& request) {
   check_header(header, request);
   JpegReader reader(request);
   reader.start(header.components);
+  if (!reader.agrees_with(header)) {
+    refuse(request.where, "the JPEG is damaged: its headers contradict each other", kAgain);
+  }
   Interleaved picture;
   picture.height = header.height;
   picture.width = header.width;

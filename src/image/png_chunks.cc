@@ -58,6 +58,9 @@ void for_each_png_chunk(std::string_view bytes, const std::string& where,
     if (first && (chunk.type != "IHDR" || chunk.data.size() != 13)) {
       refuse(where, "the PNG is damaged: it does not begin with an IHDR chunk of 13 bytes", kAgain);
     }
+    if (!first && chunk.type == "IHDR") {
+      refuse(where, "the PNG is damaged: it has a second IHDR chunk", kAgain);
+    }
     first = false;
     visit(chunk);
     offset += chunk.whole.size();

@@ -6,6 +6,8 @@
 #include <csetjmp>
 #include <cstring>
 #include <map>
+#include <string>
+#include <utility>
 
 #include "base/log.h"
 #include "image/codec.h"
@@ -169,6 +171,12 @@ class PngReader {
   int channels() const { return png_get_channels(png_, info_); }
   int bit_depth() const { return png_get_bit_depth(png_, info_); }
   std::size_t row_bytes() const { return png_get_rowbytes(png_, info_); }
+  bool will_fill(const Interleaved& buffer) const {
+    const auto row = buffer.width * buffer.channels * (buffer.bit_depth / 8);
+    return std::cmp_equal(png_get_image_width(png_, info_), buffer.width) &&
+           std::cmp_equal(png_get_image_height(png_, info_), buffer.height) &&
+           std::cmp_equal(row_bytes(), row);
+  }
 
  private:
   [[noreturn]] void give_up() const {
@@ -196,13 +204,17 @@ class PngReader {
   png_infop info_ = nullptr;
 };
 
-Interleaved read_samples(PngReader& reader, const PngHeader& header) {
+Interleaved read_samples(PngReader& reader, const PngHeader& header, const std::string& where) {
   Interleaved out;
   out.height = header.height;
   out.width = header.width;
   out.channels = reader.channels();
   out.bit_depth = reader.bit_depth() == 16 ? 16 : 8;
   const auto count = static_cast<std::size_t>(out.height * out.width * out.channels);
+  // The buffer is as large as our own reading of the header says; libpng must agree with it.
+  if (!reader.will_fill(out)) {
+    refuse(where, "the PNG is damaged: its headers contradict each other");
+  }
   png_bytep base = nullptr;
   if (out.bit_depth == 16) {
     out.samples16.resize(count);
@@ -255,7 +267,7 @@ Decoded decode_png(const DecodeRequest& request) {
   }
   PngReader reader(header.essential, request.where);
   reader.start(header, request.use);
-  const Interleaved samples = read_samples(reader, header);
+  const Interleaved samples = read_samples(reader, header, request.where);
   if (header.color_type != PNG_COLOR_TYPE_PALETTE) {
     return {to_planes(samples, request), samples.bit_depth, header.orientation};
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "image/tiff_header.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -8,6 +10,12 @@ namespace medaug::internal {
 namespace {
 
 constexpr std::size_t kMaxPages = 64;
+constexpr std::uint64_t kMaxStrips = 1 << 20;
+constexpr int kSubfileType = 254;
+// Where strips and tiles lie and how long they are; of every other tag one value is enough.
+constexpr int kLists[] = {273, 279, 324, 325};
+constexpr int kUsed[] = {kSubfileType, 256, 257, 258, 259, 262, 273, 274,
+                         277,          279, 284, 324, 325, 338, 339};
 constexpr const char* kAgain = "copy or download it again";
 
 using Values = std::vector<std::uint64_t>;
@@ -31,7 +39,7 @@ class DirectoryReader {
         refuse(request_.where, "the TIFF has more than " + std::to_string(kMaxPages) + " pages",
                "save each page as a file of its own");
       }
-      out.push_back(directory(offset));
+      out.push_back(directory(offset, out.empty()));
     }
     return out;
   }
@@ -53,13 +61,24 @@ class DirectoryReader {
   }
 
   /// Reads one directory and moves `offset` to the next.
-  Tags directory(std::uint64_t& offset) const {
+  /// @param whole  false: only whether it is a preview
+  Tags directory(std::uint64_t& offset, bool whole) const {
     Tags tags;
     const std::uint64_t count = u(offset, 2);
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::uint64_t entry = offset + 2 + 12 * i;
       const int tag = static_cast<int>(u(entry, 2));
-      tags[tag] = values(entry);
+      const bool used = whole
+                            ? std::find(std::begin(kUsed), std::end(kUsed), tag) != std::end(kUsed)
+                            : tag == kSubfileType;
+      if (!used) {
+        continue;
+      }
+      if (tags.contains(tag)) {
+        refuse(request_.where, "the TIFF names tag " + std::to_string(tag) + " twice", kAgain);
+      }
+      const bool list = std::find(std::begin(kLists), std::end(kLists), tag) != std::end(kLists);
+      tags[tag] = values(entry, list);
       if (tag == 274) {  // the place of the orientation, kept beside its value
         tags[tag].push_back(entry + (little_ ? 8 : 9));
       }
@@ -68,7 +87,8 @@ class DirectoryReader {
     return tags;
   }
 
-  Values values(std::uint64_t entry) const {
+  /// @param all  false: the first one is enough
+  Values values(std::uint64_t entry, bool all) const {
     const std::uint64_t type = u(entry + 2, 2);
     const std::uint64_t count = u(entry + 4, 4);
     const std::size_t size = type == 3 ? 2 : type == 4 ? 4 : type == 1 ? 1 : 0;
@@ -79,8 +99,12 @@ class DirectoryReader {
     if (count > bytes_.size()) {
       u(start + count, size);  // refuses: it is beyond the end
     }
+    if (all && count > kMaxStrips) {
+      refuse(request_.where, "the TIFF has " + std::to_string(count) + " strips; the limit is " +
+                                 std::to_string(kMaxStrips));
+    }
     Values out;
-    for (std::uint64_t i = 0; i < count; ++i) {
+    for (std::uint64_t i = 0; i < (all ? count : std::min<std::uint64_t>(count, 1)); ++i) {
       out.push_back(u(start + i * size, size));
     }
     return out;
@@ -97,7 +121,7 @@ std::int64_t first(const Tags& tags, int tag, std::int64_t fallback) {
                                                       : static_cast<std::int64_t>(found->second[0]);
 }
 
-bool is_reduced(const Tags& tags) { return (first(tags, 254, 0) & 1) != 0; }
+bool is_reduced(const Tags& tags) { return (first(tags, kSubfileType, 0) & 1) != 0; }
 
 const Tags& only_page(const std::vector<Tags>& pages, const DecodeRequest& request) {
   std::size_t full = 0;

@@ -16,8 +16,8 @@ namespace medaug {
 /// What becomes of the source's own images in the new data set.
 enum class Originals {
   kNone,
-  kReference,  ///< lines that name the files where they are
-  kCopy,       ///< files copied below originals/
+  kReference,  ///< hard links below originals/ to the files where they are
+  kCopy,       ///< files copied there
 };
 template <>
 struct EnumNames<Originals> {

@@ -64,6 +64,17 @@ void refuse_other_plan(const fs::path& file, const Json& wanted) {
   }
 }
 
+/// A call that ended before its plan was written leaves its lock.
+bool holds_nothing(const fs::path& folder) {
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(folder, failed)) {
+    if (entry.path().filename() != FolderLock::kName) {
+      return false;
+    }
+  }
+  return !failed;  // not a folder
+}
+
 /// True when the folder holds an unfinished or finished run of the same plan.
 bool is_resumed(const fs::path& folder, const Json& plan) {
   std::error_code ignored;
@@ -71,8 +82,7 @@ bool is_resumed(const fs::path& folder, const Json& plan) {
     refuse_other_plan(folder / kPlanFile, plan);
     return true;
   }
-  if (fs::exists(folder, ignored) &&
-      (!fs::is_directory(folder, ignored) || !fs::is_empty(folder, ignored))) {
+  if (fs::exists(folder, ignored) && !holds_nothing(folder)) {
     throw Error(ErrorCode::kUsage, folder.string(), "is not empty and not made by 'augment'",
                 "choose a new folder with --output");
   }
@@ -114,8 +124,9 @@ Survey survey(const AugmentRequest& request, const std::vector<std::int64_t>& so
 
 /// Lines of an earlier call whose files are there, and the numbers of their images. A last line
 /// that was cut is dropped.
-std::vector<Json> kept_lines(const fs::path& folder, std::int64_t first_seed,
-                             std::int64_t planned) {
+/// @param skipped  lines of originals before them
+std::vector<Json> kept_lines(const fs::path& folder, std::int64_t first_seed, std::int64_t planned,
+                             std::int64_t skipped) {
   std::vector<Json> kept;
   std::error_code ignored;
   if (!fs::exists(folder / kManifestFile, ignored)) {
@@ -129,8 +140,11 @@ std::vector<Json> kept_lines(const fs::path& folder, std::int64_t first_seed,
   };
   for (std::string row; std::getline(text, row);) {
     auto line = Json::parse(row, nullptr, false);
-    if (!line.is_object() || line.value("synthetic", false) == false) {
+    if (skipped-- > 0) {
       continue;
+    }
+    if (!line.is_object()) {
+      break;
     }
     // Kept images must be the first ones, so that the manifest ends in the order of one that was
     // never stopped; what comes behind a gap is made again, with the same bytes.
@@ -200,9 +214,8 @@ std::vector<Json> Augmenter::begin_folder(const Json& plan, bool resumed) {
   write_file_atomically(folder / kPlanFile, file.dump(2) + "\n");
   const auto originals = place_originals(request_.source, folder, request_.plan.originals);
   originals_ = static_cast<std::int64_t>(originals.size());
-  auto kept =
-      resumed ? kept_lines(folder, request_.plan.seed, static_cast<std::int64_t>(sources_.size()))
-              : std::vector<Json>();
+  auto kept = resumed ? kept_lines(folder, request_.plan.seed, std::ssize(sources_), originals_)
+                      : std::vector<Json>();
   std::string text;
   for (const auto* lines : {&originals, &std::as_const(kept)}) {
     for (const auto& line : *lines) {
@@ -215,11 +228,11 @@ std::vector<Json> Augmenter::begin_folder(const Json& plan, bool resumed) {
 
 AugmentResult Augmenter::run() {
   const auto plan = plan_json(request_, preprocess_);
-  const bool resumed = is_resumed(request_.folder, plan);
+  is_resumed(request_.folder, plan);  // refuses before the pictures are read
   survey_ = survey(request_, sources_, preprocess_);
   make_folders(request_.folder);
   const FolderLock lock(request_.folder);
-  auto lines = begin_folder(plan, resumed);
+  auto lines = begin_folder(plan, is_resumed(request_.folder, plan));
   AugmentResult result;
   result.manifest = request_.folder / kManifestFile;
   result.planned = static_cast<std::int64_t>(sources_.size());
@@ -228,11 +241,13 @@ AugmentResult Augmenter::run() {
   BatchRun batches;
   batches.count = result.planned - result.kept;
   batches.prepare = [&](std::int64_t i) { return prepare(result.kept + i); };
-  batches.on_progress = [&](std::int64_t done) {
+  const auto progress = [&](std::int64_t done) {
     if (request_.on_progress) {
       request_.on_progress(result.kept + done, result.planned);
     }
   };
+  progress(0);
+  batches.on_progress = progress;
   OutputWriter writer(request_.folder, kManifestFile, request_.provenance, preprocess_);
   const auto made = make_and_write(generator_, request_.settings, batches, writer);
   result.made = static_cast<std::int64_t>(made.size());

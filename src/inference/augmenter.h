@@ -18,7 +18,7 @@ namespace medaug {
 //
 //   plan.json          what was asked for; another plan in the same folder is refused
 //   manifest.jsonl     originals when wanted, then one line for each image made, in order
-//   images/, masks/    what was made, and originals/ when they are copied
+//   images/, masks/    what was made, and originals/ when they are wanted
 //   contact_sheet.png
 //
 // An image is on the disk before its line is in the manifest, so a run that was ended in any way
@@ -30,6 +30,7 @@ struct AugmentRequest {
   AugmentPlan plan;
   GenerateSettings settings;
   Provenance provenance;
+  /// First with what an earlier call made, then after each batch.
   std::function<void(std::int64_t done, std::int64_t total)> on_progress = {};
 };
 

@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "checkpoint/run_folder.h"
+#include "inference/batch_maker.h"
+#include "text/caption.h"
 
 namespace medaug {
 namespace {
@@ -98,7 +100,10 @@ std::vector<at::Tensor> ImageGenerator::generate(const std::vector<GenerateReque
   }
   SamplingSettings sampling{loaded_.info.flow, settings.sampler, settings.guidance, {}};
   std::vector<at::Tensor> images;
-  const auto lanes = static_cast<std::size_t>(options_.lanes);
+  // An adaptive step follows the whole batch, and an image must not depend on its company.
+  const auto lanes = is_adaptive(settings.sampler.solver)
+                         ? std::size_t{1}
+                         : static_cast<std::size_t>(options_.lanes);
   for (std::size_t begin = 0; begin < requests.size(); begin += lanes) {
     const auto count = std::min(lanes, requests.size() - begin);
     const auto request =
@@ -111,8 +116,18 @@ std::vector<at::Tensor> ImageGenerator::generate(const std::vector<GenerateReque
   return images;
 }
 
-Image ImageGenerator::generate_image(const GenerateRequest& request,
-                                     const GenerateSettings& settings) {
+Image ImageGenerator::generate_image(const ImageArguments& arguments) {
+  auto settings = defaults();
+  settings.image_size = arguments.image_size;
+  settings.sampler.steps = arguments.num_inference_steps.value_or(settings.sampler.steps);
+  settings.guidance.text = arguments.guidance_scale.value_or(settings.guidance.text);
+  GenerateRequest request{
+      normalize_caption(arguments.caption, "caption", ErrorCode::kInvalidArgument),
+      {},
+      arguments.seed};
+  if (!arguments.mask.empty()) {
+    request.mask = read_mask_planes(arguments.mask, preprocess_for(info(), settings), "mask");
+  }
   return from_unit_range(generate({request}, settings).front(), bit_depth());
 }
 

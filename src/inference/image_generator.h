@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,10 +16,23 @@
 
 namespace medaug {
 
-/// One image to make. Names as in the original's Python class.
+/// The arguments of the original's Python class; what is absent is as the checkpoint was saved
+/// with.
+struct ImageArguments {
+  std::string caption;
+  std::filesystem::path mask = {};  ///< file; empty = none
+  std::int64_t image_size = 0;      ///< pixels; 0 = as trained
+  std::optional<std::int64_t> num_inference_steps = {};
+  std::optional<double> guidance_scale = {};  ///< of the caption; 1 = off
+  std::int64_t seed = 42;
+};
+
+/// One image of a batch.
 struct GenerateRequest {
   std::string caption;
-  at::Tensor mask = {};    ///< (K, H, W) in [0, 1] at the image's size, or undefined = no mask
+  /// (K, H, W) in [0, 1] at the image's size, or undefined = no mask; a plane of kUnknownShare
+  /// leaves its class to the model.
+  at::Tensor mask = {};
   std::int64_t seed = 42;  ///< its noise depends on nothing else
 };
 
@@ -53,8 +67,8 @@ class ImageGenerator {
   std::vector<at::Tensor> generate(const std::vector<GenerateRequest>& requests,
                                    const GenerateSettings& settings,
                                    const StepCallback& on_step = {});
-  /// One image at the depth of the training images.
-  Image generate_image(const GenerateRequest& request, const GenerateSettings& settings);
+  /// One image at the depth of the training images. @throws Error as `generate`, kData for the mask
+  Image generate_image(const ImageArguments& arguments);
 
   /// The settings the checkpoint was saved with.
   GenerateSettings defaults() const;

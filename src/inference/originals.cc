@@ -28,9 +28,15 @@ std::string copied(const fs::path& file, const fs::path& folder, const std::stri
   return name;
 }
 
-std::string referenced(const fs::path& file, const fs::path& folder) {
-  return fs::absolute(file).lexically_normal().lexically_proximate(
-      fs::absolute(folder).lexically_normal());
+std::string linked(const fs::path& file, const fs::path& folder, const std::string& name) {
+  std::error_code failed;
+  const auto real = fs::canonical(file, failed);
+  if (!failed && !fs::equivalent(real, folder / name, failed)) {
+    failed.clear();
+    fs::create_hard_link(real, folder / name, failed);
+  }
+  // Another file system, or one without links: a copy serves as well.
+  return failed ? copied(file, folder, name) : name;
 }
 
 }  // namespace
@@ -40,13 +46,11 @@ std::vector<Json> place_originals(const Manifest& source, const fs::path& folder
   if (how == Originals::kNone) {
     return lines;
   }
-  const bool copy = how == Originals::kCopy;
-  if (copy) {
-    make_folders(folder / "originals" / "images");
-    make_folders(folder / "originals" / "masks");
-  }
+  make_folders(folder / "originals" / "images");
+  make_folders(folder / "originals" / "masks");
   const auto placed = [&](const char* kind, const Record& record, const fs::path& file) {
-    return copy ? copied(file, folder, numbered(kind, record, file)) : referenced(file, folder);
+    const auto name = numbered(kind, record, file);
+    return how == Originals::kCopy ? copied(file, folder, name) : linked(file, folder, name);
   };
   for (const auto& record : source.records) {
     Json line = record.raw;
@@ -55,7 +59,9 @@ std::vector<Json> place_originals(const Manifest& source, const fs::path& folder
       line["mask_path"] = placed("masks", record, *record.mask_path);
     }
     line["source_line"] = record.line;
-    line["synthetic"] = false;
+    if (!line.contains("synthetic")) {  // made in an earlier round stays made
+      line["synthetic"] = false;
+    }
     lines.push_back(std::move(line));
   }
   return lines;

@@ -109,7 +109,8 @@ Image stored_form(const at::Tensor& pixels, std::int64_t channels, int bit_depth
     const auto grey = pixels[0] * 0.299 + pixels[1] * 0.587 + pixels[2] * 0.114;
     return from_unit_range(grey.unsqueeze(0), bit_depth);
   }
-  return from_unit_range(pixels, bit_depth);
+  const bool repeat = channels == 3 && pixels.size(0) == 1;  // a grey model of a colour source
+  return from_unit_range(repeat ? pixels.expand({3, -1, -1}) : pixels, bit_depth);
 }
 
 OutputWriter::OutputWriter(fs::path folder, std::string manifest, Provenance provenance,

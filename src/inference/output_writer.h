@@ -13,11 +13,9 @@
 #include "data/preprocess.h"
 #include "image/image.h"
 #include "inference/image_generator.h"
+#include "training/sampling.h"
 
 namespace medaug {
-
-inline constexpr const char* kResearchNotice =
-    "Synthetic image made by medaug, for research and education only; not for diagnosis.";
 
 /// What all images of one call share; it goes into every PNG.
 struct Provenance {
@@ -32,7 +30,7 @@ struct MadeImage {
   std::int64_t number = 0;       ///< names the files: images/000012.png
   GenerateRequest request;       ///< what was asked for; its mask is written too
   at::Tensor pixels;             ///< (C, H, W) float32 in [-1, 1]
-  std::int64_t channels = 0;     ///< 1 turns a colour image grey; 0 = as `pixels`
+  std::int64_t channels = 0;     ///< 1 turns a colour image grey, 3 repeats a grey one; 0 = as is
   int bit_depth = 8;             ///< 8 or 16
   Json fields = Json::object();  ///< further fields of its manifest line: label, source line, ...
 };

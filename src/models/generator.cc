@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "models/generator.h"
 
+#include <ATen/ops/zeros.h>
+
 namespace medaug {
 
 Generator::Generator(const GeneratorOptions& options, std::optional<std::uint64_t> seed,
@@ -27,6 +29,11 @@ at::Tensor Generator::predict(const at::Tensor& z, const at::Tensor& time,
   in.mask = conditions.mask;
   in.mask_present = conditions.mask_present;
   in.augment = conditions.augment;
+  if (!in.augment.defined() && options_.dit.augment_features > 0) {
+    // Training always gave the vector; leaving the layer out would leave out its bias too.
+    in.augment =
+        at::zeros({z.size(0), options_.dit.augment_features}, z.options().dtype(at::kFloat));
+  }
   return dit_->forward(in, call);
 }
 

@@ -15,7 +15,7 @@ struct Conditions {
   at::Tensor token_mask = {};    ///< (N, L) bool
   at::Tensor mask = {};          ///< (N, K, H, W) float32 in [0, 1]
   at::Tensor mask_present = {};  ///< (N) float32, 0 or 1
-  at::Tensor augment = {};       ///< (N, F) float32, or undefined
+  at::Tensor augment = {};       ///< (N, F) float32, or undefined = zeros
 };
 
 struct GeneratorOptions {

@@ -326,8 +326,7 @@ Tensor NextDiT::final_layer(const Tensor& tokens, const Tensor& condition) const
 }
 
 Tensor NextDiT::forward(const NextDiTInput& in, const NextDiTCall& call) const {
-  const auto height = in.x.size(2), width = in.x.size(3);
-  const auto p = options_.patch_size;
+  const auto height = in.x.size(2), width = in.x.size(3), p = options_.patch_size;
   const auto condition = condition_of(in, call);  // (N, A)
   const auto mask = mask_planes(in);              // (N, K + 1, H, W)
   const auto mask_tokens = mask.defined() ? patchify(mask, p) : mask;
@@ -391,8 +390,7 @@ std::vector<Tensor> NextDiT::forward_list(const std::vector<Tensor>& images,
   show(call, "final_tokens", tokens);
   std::vector<Tensor> out;
   for (std::size_t i = 0; i < images.size(); ++i) {
-    const auto one =
-        tokens.slice(0, static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1);
+    const auto one = tokens.narrow(0, static_cast<std::int64_t>(i), 1);
     out.push_back(unpatchify(one, p, images[i].size(1), images[i].size(2))[0].slice(
         0, 0, options_.out_channels));
   }

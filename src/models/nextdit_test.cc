@@ -49,6 +49,22 @@ void randomise(torch::nn::Module& model) {
   }
 }
 
+TEST(Generator, NoAugmentVectorMeansZerosAsInTraining) {
+  GeneratorOptions options;
+  options.dit = tiny();
+  options.dit.caption_dim = options.text.dim;
+  Generator model(options);
+  randomise(model);
+  const auto in = input(options.dit, 2, 16, 16);
+  Conditions conditions;
+  conditions.token_mask = in.caption_mask;
+  const auto without = model.predict(in.x, in.time, in.caption, conditions, {});
+  conditions.augment = at::zeros({2, options.dit.augment_features});
+  EXPECT_TRUE(without.equal(model.predict(in.x, in.time, in.caption, conditions, {})));
+  conditions.augment = at::ones({2, options.dit.augment_features});
+  EXPECT_FALSE(without.equal(model.predict(in.x, in.time, in.caption, conditions, {})));
+}
+
 TEST(NextDiT, FreshNetworkReturnsExactlyZero) {
   for (const auto& channels : {std::vector<std::int64_t>{}, {8}, {8, 16}}) {
     const auto o = tiny(channels);

@@ -122,6 +122,14 @@ void validate(const NextDiTOptions& o, const std::string& where) {
   validate_ends(o, where);
 }
 
+void validate(const TextEncoderOptions& o, const std::string& where) {
+  if (o.dim % o.heads != 0) {
+    refuse(where, "heads",
+           std::to_string(o.heads) + " heads do not divide dim " + std::to_string(o.dim),
+           "choose heads that divide the width");
+  }
+}
+
 void validate_size(const NextDiTOptions& o, std::int64_t height, std::int64_t width,
                    const std::string& where) {
   if (height % o.patch_size == 0 && width % o.patch_size == 0 && height > 0 && width > 0) {

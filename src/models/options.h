@@ -180,4 +180,7 @@ void describe(Visitor& visit, TextEncoderOptions& o) {
   visit(Field{.name = "heads", .help = "attention heads", .min = 1, .max = 64}, o.heads);
 }
 
+/// @throws Error kConfig when dim is not divisible by heads
+void validate(const TextEncoderOptions& options, const std::string& where);
+
 }  // namespace medaug

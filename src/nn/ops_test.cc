@@ -5,8 +5,12 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cstdlib>
 #include <functional>
+#include <string>
 #include <vector>
+
+#include "nn/cpu/kernels.h"
 
 namespace medaug::nn {
 namespace {
@@ -165,6 +169,16 @@ TEST_F(FusedOps, NotFiniteInputsStayNotFinite) {
   const auto y = rms_norm(x, at::ones({1, 16}), 1e-5);
   EXPECT_TRUE(at::isfinite(y[0][0]).all().item<bool>());
   EXPECT_FALSE(at::isfinite(y[0][1]).any().item<bool>());
+}
+
+TEST(Kernels, AreThoseThatWereAskedFor) {
+  const char* const wanted = std::getenv("MEDAUG_CPU");
+  const std::string got = cpu::instruction_set();
+  if (wanted == nullptr) {
+    EXPECT_TRUE(got == "avx512" || got == "avx2" || got == "baseline") << got;
+  } else {  // never more than that
+    EXPECT_TRUE(got == wanted || got == "baseline") << got;
+  }
 }
 
 }  // namespace

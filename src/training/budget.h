@@ -13,7 +13,8 @@ namespace medaug {
 double budget_used(const TrainingOptions& options, std::int64_t step, std::int64_t data_size,
                    double elapsed_seconds);
 
-/// Learning rate at a step: linear warm-up, then the schedule over the rest of the budget.
+/// Learning rate at a step: the schedule over the whole budget, times a linear
+/// warm-up of so many steps.
 double learning_rate_at(const TrainingOptions& options, std::int64_t step, double used);
 
 /// Decay of the moving averages after `step` steps: half-lives that are shares of the run so far

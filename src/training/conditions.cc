@@ -61,7 +61,7 @@ Conditions dropped_conditions(Batch batch, CaptionEncoder& captions, const Train
     } else if (classes > 1 && stream.chance(options.class_dropout)) {
       const auto dropped =
           static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(classes)));
-      batch.masks[row][dropped].zero_();
+      batch.masks[row][dropped].fill_(kUnknownShare);
     }
   }
   return conditions_of(batch, captions, device);

@@ -23,13 +23,17 @@ class CaptionEncoder {
   /// on its neighbours.
   void encode(const std::vector<std::string>& captions, Conditions& conditions);
   const Tokenizer& tokenizer() const { return tokenizer_; }
-  std::int64_t max_tokens() const { return max_tokens_; }
 
  private:
   Tokenizer tokenizer_;
   std::int64_t max_tokens_;
   std::map<std::string, std::vector<std::int64_t>, std::less<>> cache_;
 };
+
+/// A plane of a mask that holds this share everywhere says that its class is not known; zeros say
+/// that it is nowhere. The network sees 2 share - 1, so not known is zero, as a mask that is
+/// absent.
+inline constexpr float kUnknownShare = 0.5F;
 
 /// Conditions of a batch as they are. @param device  where the tensors go
 Conditions conditions_of(const Batch& batch, CaptionEncoder& captions, at::Device device);

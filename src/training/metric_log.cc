@@ -68,7 +68,8 @@ void MetricLog::validation(const Json& entry) { validations_.push_back(entry); }
 void MetricLog::write_summary(const Json& summary) {
   auto out = summary;
   out["validations"] = validations_;
-  write_file_atomically(folder_ / "training_log.json", out.dump(2) + "\n");
+  write_file_atomically(folder_ / "training_log.json",
+                        out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace medaug

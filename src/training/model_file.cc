@@ -59,6 +59,7 @@ ModelInfo info_from(const SafetensorsFile& file) {
     info.example_captions = json.at("example_captions").get<std::vector<std::string>>();
     info.training = json.at("training");
     validate(info.generator.dit, "model");
+    validate(info.generator.text, "text");
     return info;
   } catch (const nlohmann::json::exception& e) {
     throw Error(ErrorCode::kCheckpoint, where,
@@ -74,30 +75,35 @@ ModelInfo info_from(const SafetensorsFile& file) {
               "run 'medaug check checkpoint' on it");
 }
 
-void fill_weights(Generator& model, const SafetensorsFile& file) {
-  const at::NoGradGuard no_grad;
-  std::size_t used = 1;  // the tokenizer
-  for (auto& item : model.named_parameters()) {
+/// The description against the tensors, on the meta device: one that promises more than the file
+/// holds must not allocate it.
+void check_shapes(const GeneratorOptions& options, const SafetensorsFile& file) {
+  const Generator model(options, std::nullopt, at::kMeta);
+  const auto parameters = model.named_parameters();
+  for (const auto& item : parameters) {
     const auto found = file.tensors.find(item.key());
     if (found == file.tensors.end()) {
       refuse(file, item.key(), "is missing");
     }
-    const auto& stored = found->second;
-    if (stored.sizes() != item.value().sizes()) {
+    if (found->second.sizes() != item.value().sizes()) {
       refuse(file, item.key(), "has another shape than its description says");
     }
+  }
+  for (const auto& [name, tensor] : file.tensors) {
+    if (name != kTokenizer && parameters.find(name) == nullptr) {
+      refuse(file, name, "does not belong to this model");
+    }
+  }
+}
+
+void fill_weights(Generator& model, const SafetensorsFile& file) {
+  const at::NoGradGuard no_grad;
+  for (auto& item : model.named_parameters()) {
+    const auto& stored = file.tensors.at(item.key());
     if (!at::isfinite(stored).all().item<bool>()) {
       refuse(file, item.key(), "holds values that are not finite");
     }
     item.value().set_data(stored.to(item.value().scalar_type()));
-    ++used;
-  }
-  if (used != file.tensors.size()) {
-    for (const auto& [name, tensor] : file.tensors) {
-      if (name != kTokenizer && model.named_parameters().find(name) == nullptr) {
-        refuse(file, name, "does not belong to this model");
-      }
-    }
   }
 }
 
@@ -125,6 +131,10 @@ LoadedModel load_model_file(const std::filesystem::path& path, at::Device device
   auto info = info_from(file);
   info.tokenizer = tokenizer_of(file);
   auto tokenizer = Tokenizer::load(info.tokenizer);
+  if (tokenizer.size() != info.generator.vocabulary) {
+    refuse(file, kTokenizer, "has another size than its description says");
+  }
+  check_shapes(info.generator, file);
   auto model = std::make_shared<Generator>(info.generator, std::nullopt);
   fill_weights(*model, file);
   model->to(device, dtype);

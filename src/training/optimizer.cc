@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
@@ -14,6 +15,7 @@
 #include <cmath>
 #include <map>
 #include <numbers>
+#include <vector>
 
 #include "base/error.h"
 #include "nn/cpu/kernels.h"
@@ -72,7 +74,7 @@ AdamW::AdamW(NamedTensors parameters, const AdamWOptions& options, at::ScalarTyp
     slots_.push_back({name, parameter, total, parameter.numel(), 0, orthogonal});
     total += parameter.numel();
   }
-  MEDAUG_ASSERT(!slots_.empty() && averages >= 0 && averages <= 3);
+  MEDAUG_ASSERT(!slots_.empty() && averages >= 0 && averages <= kMostAverages);
   const auto device = slots_.front().parameter.device();
   const auto full = compute == at::kDouble ? at::kDouble : at::kFloat;
   master_ = at::zeros({total}, at::TensorOptions().dtype(full).device(device));
@@ -100,11 +102,17 @@ Tensor AdamW::gradient(const Slot& slot) const {
 
 double AdamW::gradient_norm() const {
   double total = 0.0;
+  std::vector<at::Tensor> elsewhere;  // on a GPU: one wait for all of them
   for (const auto& slot : slots_) {
     const auto g = gradient(slot);
-    if (g.defined()) {
-      total += fused(master_, g) ? sum_squares(g) : g.to(at::kDouble).square().sum().item<double>();
+    if (g.defined() && fused(master_, g)) {
+      total += sum_squares(g);
+    } else if (g.defined()) {
+      elsewhere.push_back(g.to(at::kDouble).square().sum());
     }
+  }
+  if (!elsewhere.empty()) {
+    total += at::stack(elsewhere).sum().item<double>();
   }
   return std::sqrt(total);
 }
@@ -384,16 +392,6 @@ double schedule_factor(Schedule schedule, double progress, double floor) {
   }
   const double share = 0.5 * (1.0 + std::cos(std::numbers::pi * std::clamp(progress, 0.0, 1.0)));
   return floor + (1.0 - floor) * share;
-}
-
-double step_schedule_factor(Schedule schedule, std::int64_t step, std::int64_t warmup_steps,
-                            std::int64_t total_steps, double floor) {
-  if (step < warmup_steps) {
-    return static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, warmup_steps));
-  }
-  const auto rest = std::max<std::int64_t>(1, total_steps - warmup_steps);
-  return schedule_factor(
-      schedule, static_cast<double>(step - warmup_steps) / static_cast<double>(rest), floor);
 }
 
 }  // namespace medaug

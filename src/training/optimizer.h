@@ -67,7 +67,6 @@ class AdamW {
   void load_state(const SafetensorsFile& file);
   /// Whether every weight is a finite number.
   bool is_finite() const;
-  std::int64_t parameter_count() const { return master_.numel(); }
 
  private:
   struct Slot {
@@ -106,13 +105,9 @@ class AdamW {
 /// torch's clip_grad_norm_.
 double clip_scale(double norm, double max_norm);
 
-/// Share of the peak learning rate. @param progress  share of the budget used after the warm-up, in
-/// [0, 1] cosine: floor + (1 - floor) (1 + cos(pi progress)) / 2; held at its end, it never rises
+/// Share of the peak learning rate. @param progress  share of the budget used, in [0, 1].
+/// Cosine: floor + (1 - floor) (1 + cos(pi progress)) / 2; held at its end, it never rises
 /// again
 double schedule_factor(Schedule schedule, double progress, double floor);
-
-/// Learning-rate factor with linear warm-up, counted in steps as transformers' schedules do.
-double step_schedule_factor(Schedule schedule, std::int64_t step, std::int64_t warmup_steps,
-                            std::int64_t total_steps, double floor);
 
 }  // namespace medaug

@@ -11,6 +11,13 @@
 
 namespace medaug {
 
+/// Of the weights, ema_half_life and ema_decay together: each is a copy in memory and in
+/// checkpoints.
+inline constexpr int kMostAverages = 3;
+
+/// Seeds count up from image to image, and are exact in every place that writes numbers as float64.
+inline constexpr double kLargestSeed = 9e15;
+
 /// What a run is trained on. Shares the section `data` with PreprocessOptions.
 struct DataOptions {
   std::string train_data;  ///< manifest, or a folder that has one
@@ -201,7 +208,11 @@ void describe_precision(Visitor& visit, TrainingOptions& o) {
         o.device);
   visit(Field{.name = "threads", .help = "CPU threads; 0 = all cores", .min = 0, .max = 1024},
         o.threads);
-  visit(Field{.name = "seed", .help = "of weights, order, noise and drops", .min = 0}, o.seed);
+  visit(Field{.name = "seed",
+              .help = "of weights, order, noise and drops",
+              .min = 0,
+              .max = kLargestSeed},
+        o.seed);
 }
 
 template <class Visitor>
@@ -340,7 +351,10 @@ void describe(Visitor& visit, InferenceOptions& o) {
   visit(Field{.name = "image_size", .help = "pixels; 0 = as trained", .min = 0, .max = 8192},
         o.image_size);
   visit(Field{.name = "count", .help = "images", .min = 1, .max = 1e6}, o.count);
-  visit(Field{.name = "seed", .help = "of the first image; the next ones count up", .min = 0},
+  visit(Field{.name = "seed",
+              .help = "of the first image; the next ones count up",
+              .min = 0,
+              .max = kLargestSeed},
         o.seed);
   visit(Field{.name = "device", .help = "where to run; auto = the GPU when there is one"},
         o.device);

@@ -109,7 +109,7 @@ const std::vector<KeyAlias>& run_config_aliases() {
 }
 
 RunConfig load_run_config(const fs::path& file, std::span<const std::string> overrides,
-                          ConfigUse use) {
+                          ConfigUse use, const fs::path& run_folder) {
   auto document = open_document(file);
   document.apply_overrides(overrides, run_config_aliases());
   RunConfig config;
@@ -118,6 +118,9 @@ RunConfig load_run_config(const fs::path& file, std::span<const std::string> ove
   ConfigReader read(document, run_config_aliases());
   describe_sections(read, config);
   read.finish();
+  if (!run_folder.empty()) {
+    config.output.folder = run_folder.string();
+  }
   resolve_paths(config);
   check_run_config(config, document, use);
   return config;
@@ -141,6 +144,21 @@ std::vector<FieldInfo> run_config_fields(RunConfig config) {
 
 std::string run_config_yaml(const RunConfig& config) {
   return config_yaml(run_config_fields(config));
+}
+
+std::string run_folder_yaml(const RunConfig& config) {
+  auto kept = config;
+  const auto from_run = [&](const fs::path& path) {
+    std::error_code ignored;
+    const auto relative = fs::relative(path, config.run_folder, ignored);
+    return (relative.empty() ? path : relative).generic_string();
+  };
+  if (config.data.root.empty() && !config.train_path.empty()) {
+    kept.data.train_data = from_run(config.train_path);
+    kept.data.val_data = config.val_path.empty() ? "" : from_run(config.val_path);
+  }
+  kept.output.folder = fs::absolute(config.run_folder).lexically_normal().string();
+  return run_config_yaml(kept);
 }
 
 fs::path find_input(const fs::path& path, const fs::path& folder) {

@@ -67,10 +67,12 @@ enum class ConfigUse {
 /// from the config's folder.
 /// @param file       empty = defaults and overrides only
 /// @param overrides  "section.key=value", as `--set` gives them
+/// @param run_folder takes the place of output.folder when not empty
 /// @throws Error kConfig with file:line:column of everything that is wrong
 RunConfig load_run_config(const std::filesystem::path& file,
                           std::span<const std::string> overrides = {},
-                          ConfigUse use = ConfigUse::kTrain);
+                          ConfigUse use = ConfigUse::kTrain,
+                          const std::filesystem::path& run_folder = {});
 
 /// What a config is for, by its sections: inference when it has neither `data` nor `training` nor
 /// `model`.
@@ -84,6 +86,10 @@ std::vector<FieldInfo> run_config_fields(RunConfig config = {});
 
 /// The effective config as commented YAML; loading it gives the same options.
 std::string run_config_yaml(const RunConfig& config);
+
+/// The same to be kept in the run folder: paths of the data are relative to it (unless data.root
+/// is set) and output.folder is absolute, so that the run can be gone on with from anywhere.
+std::string run_folder_yaml(const RunConfig& config);
 
 /// The manifests of a run (find_manifest of data/manifest.h). @throws Error kData when there is
 /// none

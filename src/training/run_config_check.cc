@@ -97,6 +97,12 @@ void Rules::check_training() {
     add("training.amp_dtype", "the CPU cannot train in float16",
         "use training.amp_dtype=bfloat16, or training.use_amp=false");
   }
+  if (options.averages() > kMostAverages) {
+    add("training.ema_half_life",
+        concat(
+            {std::to_string(options.averages()), " moving averages (ema_half_life and ema_decay)"}),
+        concat({"at most ", std::to_string(kMostAverages)}));
+  }
   if (config_.text.dim % config_.text.heads != 0) {
     add("text.heads",
         concat({"'text.dim' ", std::to_string(config_.text.dim),

@@ -27,47 +27,65 @@ Manifest read(const std::filesystem::path& path, const DataOptions& options) {
 
 std::pair<Manifest, Manifest> split_by_group(const Manifest& all, double fraction,
                                              std::uint64_t seed) {
-  std::map<std::string, std::int64_t> number;  // of each group, in order of name
-  const auto group_of = [](const Record& r) {
-    return r.group.empty() ? "line " + std::to_string(r.line) : r.group;
-  };
-  for (const auto& record : all.records) {
-    number.emplace(group_of(record), 0);
+  std::map<std::string, std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < all.records.size(); ++i) {
+    const auto& record = all.records[i];
+    groups[record.group.empty() ? "line " + std::to_string(record.line) : record.group].push_back(
+        i);
   }
-  std::int64_t next = 0;
-  for (auto& entry : number) {
-    entry.second = next++;
+  std::vector<const std::vector<std::size_t>*> members;  // in order of name
+  for (const auto& [name, indices] : groups) {
+    members.push_back(&indices);
   }
-  const auto order = permutation(next, RandomStream(seed, Purpose::kShuffle, UINT64_MAX));
-  const auto held_out = static_cast<std::int64_t>(std::floor(fraction * static_cast<double>(next)));
+  const auto wanted = fraction * static_cast<double>(all.records.size());
+  std::vector<bool> out(all.records.size());
+  double held = 0.0;
+  auto left = std::ssize(members);
+  for (const auto place :
+       permutation(std::ssize(members), RandomStream(seed, Purpose::kShuffle, UINT64_MAX))) {
+    if (fraction <= 0.0 || held >= wanted || left == 1) {
+      break;
+    }
+    for (const auto index : *members[static_cast<std::size_t>(place)]) {
+      out[index] = true;
+      held += 1.0;
+    }
+    --left;
+  }
   std::pair<Manifest, Manifest> parts{all, all};
   parts.first.records.clear();
   parts.second.records.clear();
-  for (const auto& record : all.records) {
-    const bool out = order[static_cast<std::size_t>(number[group_of(record)])] < held_out;
-    (out ? parts.second : parts.first).records.push_back(record);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    (out[i] ? parts.second : parts.first).records.push_back(all.records[i]);
   }
   return parts;
 }
 
-Manifest read_training_manifest(const RunConfig& config) {
-  return read(train_manifest(config), config.data);
+std::pair<Manifest, Manifest> read_manifests(const RunConfig& config) {
+  auto train = read(train_manifest(config), config.data);
+  if (const auto path = val_manifest(config); !path.empty()) {
+    return {std::move(train), read(path, config.data)};
+  }
+  if (config.data.val_fraction > 0.0) {
+    return split_by_group(train, config.data.val_fraction,
+                          static_cast<std::uint64_t>(config.training.seed));
+  }
+  return {std::move(train), Manifest{}};
 }
 
 RunData load_run_data(const RunConfig& config) {
   RunData data;
   data.preprocess = config.preprocess;
   const auto threads = static_cast<int>(config.data.num_workers);
-  auto train = read_training_manifest(config);
-  Manifest val;
-  if (const auto path = val_manifest(config); !path.empty()) {
-    val = read(path, config.data);
-  } else if (config.data.val_fraction > 0.0) {
-    std::tie(train, val) = split_by_group(train, config.data.val_fraction,
-                                          static_cast<std::uint64_t>(config.training.seed));
+  const auto [train, val] = read_manifests(config);
+  if (val_manifest(config).empty() && config.data.val_fraction > 0.0) {
     log_info(std::to_string(val.records.size()) + " of " +
              std::to_string(train.records.size() + val.records.size()) +
              " records are held out for validation (data.val_fraction), whole groups");
+  }
+  if (val.records.empty()) {
+    log_warning(
+        "nothing is held out: losses are those of training, and the last model is the best");
   }
   data.train = Dataset::load(train, data.preprocess, threads, config.data.max_bad_fraction);
   if (!val.records.empty()) {

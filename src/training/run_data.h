@@ -18,15 +18,16 @@ struct RunData {
   PreprocessOptions preprocess;        ///< channels and bit depth settled
 };
 
-/// Reads and caches the manifests of a config. Without data.val_data, data.val_fraction of the
-/// groups (patients; a record without group is its own) are held out, chosen by the seed.
-/// @throws Error kData
+/// What is trained on and what is held out (may be empty); no picture is read. Without
+/// data.val_data, data.val_fraction of the records are held out, in whole groups (patients; a
+/// record without group is its own) chosen by the seed. @throws Error kData
+std::pair<Manifest, Manifest> read_manifests(const RunConfig& config);
+
+/// Reads and caches the images and masks of both. @throws Error kData
 RunData load_run_data(const RunConfig& config);
 
-/// The manifest of the training images alone, unsplit; no picture is read. @throws Error kData
-Manifest read_training_manifest(const RunConfig& config);
-
-/// Splits by group. @param fraction  of the groups that go to the second manifest
+/// Splits by group. Groups go to the second manifest until it has `fraction` of the records: at
+/// least one when there are two, never the last.
 std::pair<Manifest, Manifest> split_by_group(const Manifest& all, double fraction,
                                              std::uint64_t seed);
 

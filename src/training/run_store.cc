@@ -50,7 +50,10 @@ Json run_identity(const RunConfig& config, const Dataset& data) {
   out["augment"] = to_json(config.augment);
   out["seed"] = config.training.seed;
   out["batch_size"] = config.training.batch_size;
-  out["averages"] = config.training.averages();
+  out["accumulation"] = config.training.accumulation;
+  out["optimizer"] = std::string(enum_name(config.training.optimizer));
+  out["ema_half_life"] = config.training.ema_half_life;
+  out["ema_decay"] = config.training.ema_decay;
   out["training_data"] = std::to_string(data.content_hash());
   return out;
 }
@@ -60,9 +63,14 @@ RunStore::RunStore(const std::filesystem::path& folder, std::int64_t keep_last)
 
 bool RunStore::has_checkpoint() const { return !list_checkpoints(paths_).empty(); }
 
-void RunStore::require_new() const {
-  if (has_checkpoint()) {
-    throw Error(ErrorCode::kConfig, paths_.run.string(), "this run folder already has checkpoints",
+void RunStore::require(const std::filesystem::path& folder, bool resume) {
+  const bool has_one = !list_checkpoints(RunPaths(folder)).empty();
+  if (resume && !has_one) {
+    throw Error(ErrorCode::kCheckpoint, folder.string(), "has no checkpoint to go on from",
+                "start it without --resume, or give the folder of another run");
+  }
+  if (!resume && has_one) {
+    throw Error(ErrorCode::kConfig, folder.string(), "this run folder already has checkpoints",
                 "add --resume to go on with it, or choose another folder with --output");
   }
 }
@@ -117,7 +125,9 @@ bool RunStore::save(const RunState& state, const NamedTensors& tensors_in, const
   }
   try {
     save_step(paths_, state.step, files,
-              {.keep_last = keep_last_, .expected_bytes = bytes + bytes / 3});
+              {.keep_last = keep_last_,
+               .expected_bytes = bytes + bytes / 3,
+               .best = state.best_step == state.step});
     failures_ = 0;
     return true;
   } catch (const Error& e) {
@@ -128,7 +138,4 @@ bool RunStore::save(const RunState& state, const NamedTensors& tensors_in, const
     return false;
   }
 }
-
-void RunStore::set_best(std::int64_t step) { medaug::set_best(paths_, step); }
-
 }  // namespace medaug

@@ -31,20 +31,20 @@ class RunStore {
   /// @throws Error kResource when another trainer holds the folder
   RunStore(const std::filesystem::path& folder, std::int64_t keep_last);
 
-  /// @throws Error kConfig when the folder has checkpoints already (resume was not asked for)
-  void require_new() const;
+  /// Makes nothing. @throws Error kConfig when a new run finds checkpoints in the folder,
+  /// kCheckpoint when there is none to go on from
+  static void require(const std::filesystem::path& folder, bool resume);
   /// The newest checkpoint that verifies. @throws Error kCheckpoint when there is none, or when it
   /// belongs to another model or other data (naming what differs)
   StoredStep newest(const Json& identity) const;
   bool has_checkpoint() const;
   /// Writes config.yaml; later saves carry the identity.
   void begin(const Json& identity, const std::string& config_yaml);
+  /// A state whose best step is its own becomes the best one.
   /// @return false (with a warning) when the disk is full; @throws Error kResource after five
   /// failures in a row
   bool save(const RunState& state, const NamedTensors& tensors, const ModelInfo& model,
             const NamedTensors& weights);
-  /// Makes a saved step the best one.
-  void set_best(std::int64_t step);
 
   std::filesystem::path best_model() const { return paths_.checkpoints / kBestFile; }
   std::filesystem::path step_folder(std::int64_t step) const {

@@ -52,8 +52,10 @@ void write_sample_grid(const std::filesystem::path& path, const Generator& model
       cells.push_back({from_unit_range(made[i], 8), "made"});
     }
   }
-  write_png(path, contact_sheet(
-                      cells, {.columns = std::min(n, kColumns), .cell_size = 128, .title = title}));
+  write_png(
+      path,
+      contact_sheet(cells, {.columns = std::min(n, kColumns), .cell_size = 128, .title = title}),
+      {{"Disclaimer", kResearchNotice}, {"synthetic", "true"}});
 }
 
 }  // namespace medaug

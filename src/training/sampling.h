@@ -12,6 +12,10 @@
 
 namespace medaug {
 
+/// Stands in every PNG that holds made images.
+inline constexpr const char* kResearchNotice =
+    "Synthetic image made by medaug, for research and education only; not for diagnosis.";
+
 struct SamplingRequest {
   Conditions conditions = {};           ///< N images
   Conditions no_text = {};              ///< the same with empty captions (or the negative caption)

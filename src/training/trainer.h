@@ -23,10 +23,10 @@ struct TrainProgress {
   double learning_rate = 0.0;
   double images_per_second = 0.0;
   double progress = 0.0;       ///< share of the budget, in [0, 1]
-  double seconds_left = 0.0;   ///< estimate
   double waiting_share = 0.0;  ///< of the time, for data
   std::optional<ValidationResult> validation = {};
   std::string note = {};  ///< a sentence for the log, or empty
+  bool begins = false;    ///< the first one of this session: nothing was done yet
 };
 
 struct TrainRequest {
@@ -41,6 +41,7 @@ struct TrainResult {
   std::filesystem::path last_step;   ///< checkpoints/step-...
   std::string why_ended;             ///< "budget used", "early stop", "stop requested"
   bool stopped_by_request = false;
+  bool validated = false;  ///< the best loss is one of held-out data
 };
 
 /// Trains as the config says. The run folder is locked, and every step's random numbers are keyed,

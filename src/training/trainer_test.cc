@@ -72,6 +72,22 @@ class TrainerTest : public ::testing::Test {
     return train(request, alone);
   }
 
+  /// Starts or goes on, and asks for a stop after a step.
+  TrainResult stop_at(const RunConfig& config, std::int64_t step) {
+    SingleProcess alone;
+    TrainRequest request;
+    request.config = config;
+    request.resume = fs::exists(config.run_folder);
+    request.on_progress = [step](const TrainProgress& p) {
+      if (p.step == step && !p.begins) {
+        request_stop();
+      }
+    };
+    auto result = train(request, alone);
+    reset_stop();
+    return result;
+  }
+
   static std::string state_hash(const TrainResult& result) {
     const auto file = read_safetensors(result.last_step / "state.safetensors");
     std::string all;
@@ -91,6 +107,69 @@ TEST_F(TrainerTest, ResumedRunEndsWithTheSameBytes) {
   const auto parts = run(config("parts", 6), true);
   EXPECT_EQ(parts.state.step, 6);
   EXPECT_EQ(state_hash(parts), state_hash(whole));
+}
+
+TEST_F(TrainerTest, ResumeKeepsTheAverageThatTheBestModelIsMadeOf) {
+  const auto with_validation = [&](const std::string& name) {
+    auto c = config(name, 5);
+    c.training.validate_every = 2;
+    c.training.save_every = 1;
+    return c;
+  };
+  const auto whole = run(with_validation("whole"));
+  for (const std::int64_t step : {1, 2, 3, 4}) {
+    stop_at(with_validation("parts"), step);
+  }
+  const auto parts = run(with_validation("parts"), true);
+  EXPECT_EQ(parts.state.average, whole.state.average);
+  EXPECT_EQ(parts.state.best_step, whole.state.best_step);
+  EXPECT_EQ(sha256_file(parts.last_step / "model.safetensors"),
+            sha256_file(whole.last_step / "model.safetensors"));
+}
+
+TEST_F(TrainerTest, TheLastValidationExportsItsOwnModel) {
+  auto c = config("last", 3);
+  c.training.save_every = 3;  // the step is on the disk before it is validated
+  const auto result = run(c);
+  EXPECT_EQ(result.state.best_step, 3);
+  const auto info = read_model_info(result.best_model);
+  EXPECT_EQ(info.training.at("step").get<int>(), 3);
+  EXPECT_DOUBLE_EQ(info.training.at("validation_loss").get<double>(), result.state.best_loss);
+}
+
+TEST_F(TrainerTest, StopsEarlyAndAgainAfterResume) {
+  auto c = config("early", 60);
+  c.training.optimizer = OptimizerKind::kAdamW;
+  c.training.learning_rate = 1e-12;  // nothing is gained
+  c.training.validate_every = 2;
+  c.training.early_stop_patience = 2;
+  c.training.ema_half_life = {};
+  const auto first = run(c);
+  EXPECT_EQ(first.why_ended, "early stop");
+  EXPECT_LT(first.state.step, 60);
+  EXPECT_EQ(run(c, true).state.step, first.state.step);
+}
+
+TEST_F(TrainerTest, BadDataLeavesNoRunFolder) {
+  auto c = config("nothing", 1);
+  c.train_path = folder_ / "missing.jsonl";
+  EXPECT_THROW(run(c), Error);
+  EXPECT_FALSE(fs::exists(c.run_folder));
+  EXPECT_THROW(run(config("nothing", 1), true), Error) << "there is nothing to go on from";
+  EXPECT_FALSE(fs::exists(c.run_folder));
+}
+
+TEST_F(TrainerTest, AnotherOptimiserDoesNotGoOnWithTheRun) {
+  run(config("run", 1));
+  auto other = config("run", 2);
+  other.training.optimizer = OptimizerKind::kAdamW;
+  try {
+    run(other, true);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kCheckpoint);
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("optimizer is \"adamw\", was \"muon\""));
+  }
 }
 
 TEST_F(TrainerTest, WorkersChangeNothing) {
@@ -163,18 +242,9 @@ TEST_F(TrainerTest, RefusesAFolderWithARunAndAnotherModelOnResume) {
 
 TEST_F(TrainerTest, StopRequestSavesAndTheRunGoesOn) {
   auto c = config("stopped", 50);
-  SingleProcess alone;
-  TrainRequest request;
-  request.config = c;
-  request.on_progress = [](const TrainProgress& p) {
-    if (p.step == 2) {
-      request_stop();
-    }
-  };
-  const auto stopped = train(request, alone);
+  const auto stopped = stop_at(c, 2);
   EXPECT_TRUE(stopped.stopped_by_request);
-  EXPECT_LT(stopped.state.step, 50);
-  reset_stop();
+  EXPECT_EQ(stopped.state.step, 2);
   c.training.max_steps = stopped.state.step + 1;
   EXPECT_EQ(run(c, true).state.step, stopped.state.step + 1);
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <string>
 
 namespace medaug {
 namespace {
@@ -81,6 +82,22 @@ ValidationResult validate_model(const Generator& model, const Dataset& data,
     result.by_time[k] = counts[k] > 0 ? sums[k] / static_cast<double>(counts[k]) : std::nan("");
   }
   return result;
+}
+
+BestAverage validate_averages(AdamW& optimizer, int averages,
+                              const std::function<ValidationResult()>& validate) {
+  BestAverage best;
+  for (int k = averages > 0 ? 0 : -1; k < averages; ++k) {
+    optimizer.use_average(k);
+    const auto result = validate();
+    best.log["average" + std::to_string(k)] = {{"loss", result.loss}, {"by_time", result.by_time}};
+    if (!best.result || !std::isfinite(best.result->loss) || result.loss < best.result->loss) {
+      best.result = result;
+      best.average = k;
+    }
+  }
+  optimizer.use_average(-1);
+  return best;
 }
 
 }  // namespace medaug

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <optional>
 #include <vector>
 
+#include "base/json.h"
 #include "data/loader.h"
 #include "models/generator.h"
 #include "training/conditions.h"
 #include "training/flow_step.h"
+#include "training/optimizer.h"
 
 namespace medaug {
 
@@ -22,6 +26,17 @@ struct ValidationResult {
 ValidationResult validate_model(const Generator& model, const Dataset& data,
                                 CaptionEncoder& captions, const FlowOptions& flow,
                                 std::int64_t batch_size, std::int64_t most_samples = 512);
+
+struct BestAverage {
+  int average = -1;                             ///< its number; -1 = the weights themselves
+  std::optional<ValidationResult> result = {};  ///< its own; absent when nothing is held out
+  Json log = Json::object();                    ///< loss and by_time of each
+};
+
+/// Validates every moving average of the weights, or the weights where there are none, and leaves
+/// the weights in use.
+BestAverage validate_averages(AdamW& optimizer, int averages,
+                              const std::function<ValidationResult()>& validate);
 
 /// Samples of a data set as a batch, unaugmented, in the given order.
 Batch batch_of(const Dataset& data, const std::vector<std::int64_t>& indices);

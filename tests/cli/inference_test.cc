@@ -14,71 +14,14 @@
 #include <string>
 #include <vector>
 
-#include "cli_run.h"
+#include "inference/image_generator.h"
+#include "tiny_run.h"
 
 namespace medaug::test {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-
-constexpr const char* kModel = "run/checkpoints/best_model.safetensors";
-
-/// A phantom data set and a run of four steps on it, made once: phantom/, run/.
-class TinyRun : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    base_ = new TemporaryFolder;
-    const auto phantom = run_medaug({"phantom", "phantom", "--count", "24"}, base_->path());
-    ASSERT_EQ(phantom.status, 0) << phantom.err;
-    const auto config = source_folder() / "configs/tiny.yaml";
-    const auto trained =
-        run_medaug({"train",
-                    "--config",
-                    config.string(),
-                    "--output",
-                    "run",
-                    "--set",
-                    "data.train_data=" + (base_->path() / "phantom/train.jsonl").string(),
-                    "--set",
-                    "data.val_data=" + (base_->path() / "phantom/val.jsonl").string(),
-                    "--set",
-                    "data.allow_outside=true",
-                    "--set",
-                    "training.max_minutes=0",
-                    "--set",
-                    "training.max_steps=4",
-                    "--set",
-                    "training.save_every=2",
-                    "--set",
-                    "training.batch_size=4",
-                    "--set",
-                    "training.sample_count=0"},
-                   base_->path());
-    ASSERT_EQ(trained.status, 0) << trained.err;
-  }
-  static void TearDownTestSuite() { delete base_; }
-
-  static const fs::path& base() { return base_->path(); }
-  static CliOutcome medaug(const std::vector<std::string>& arguments) {
-    return run_medaug(arguments, base());
-  }
-  static fs::path write(const std::string& name, std::string_view text) {
-    return base_->write(name, text);
-  }
-
- private:
-  inline static TemporaryFolder* base_ = nullptr;
-};
-
-std::vector<std::string> lines_of(const fs::path& file) {
-  std::istringstream text(read_text(file));
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(text, line);) {
-    lines.push_back(line);
-  }
-  return lines;
-}
 
 fs::path only_png(const fs::path& folder) {
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
@@ -105,13 +48,27 @@ TEST_F(TinyRun, GenerateMakesOneImageForEachRecordAndAManifest) {
   EXPECT_THAT(again.err, HasSubstr("already holds generated images"));
 }
 
+TEST_F(TinyRun, TheLibraryMakesTheSameImageAsTheProgram) {
+  const auto mask = mask_of_phantom();
+  ASSERT_EQ(medaug({"generate", "--checkpoint", "run", "--caption", "a fundus image", "--mask",
+                    mask, "--seed", "7", "--steps", "3", "--guidance", "2", "--output", "program"})
+                .status,
+            0);
+  ImageGenerator generator(base() / "run");
+  const auto made = generator.generate_image({.caption = "a fundus image",
+                                              .mask = base() / mask,
+                                              .num_inference_steps = 3,
+                                              .guidance_scale = 2.0,
+                                              .seed = 7});
+  const auto stored = read_image(only_png(base() / "program"));
+  EXPECT_TRUE(stored.pixels.to(at::kInt).equal(made.pixels.to(at::kInt)));
+  EXPECT_FALSE(generator.generate_image({.caption = "a fundus image", .seed = 8})
+                   .pixels.to(at::kInt)
+                   .equal(made.pixels.to(at::kInt)));
+}
+
 TEST_F(TinyRun, GenerateNeedsNoImagesOnlyMasks) {
-  std::string mask;
-  for (const auto& entry : fs::recursive_directory_iterator(base() / "phantom")) {
-    if (entry.path().string().find("mask") != std::string::npos && entry.is_regular_file()) {
-      mask = fs::relative(entry.path(), base()).string();
-    }
-  }
+  const auto mask = mask_of_phantom();
   write("masks.jsonl", "{\"caption\": \"a fundus image\", \"mask_path\": \"" + mask + "\"}\n");
   const auto run = medaug({"generate", "--checkpoint", "run", "--manifest", "masks.jsonl",
                            "--output", "from_masks", "--steps", "2"});
@@ -222,7 +179,15 @@ std::vector<std::string> augment(std::vector<std::string> more) {
   return all;
 }
 
+std::vector<std::string> train(std::vector<std::string> more) {
+  std::vector<std::string> all{"train", "--output", "out", "--config", "run/config.yaml"};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
 TEST_P(BadInference, IsNamedAndLeavesNothing) {
+  write("mine/train.jsonl", "{}\n");
+  write("text.jsonl", "{\"image_path\": \"text.png\", \"caption\": \"x\"}\n");
   write("text.png", "this is not a picture");
   write("empty.png", "");
   write("pickle.pt", std::string("\x80\x02}q\x00.", 6));
@@ -354,6 +319,28 @@ const BadCall kAugment[] = {
      {"train", "--config", "run/config.yaml", "--output", "run"},
      3,
      {"run", "--resume"}},
+    {"TrainOnAMissingManifest", train({"--set", "data.train_data=none.jsonl"}), 4, {"none.jsonl"}},
+    {"TrainOnABrokenManifest",
+     train({"--set", "data.train_data=broken.jsonl"}),
+     4,
+     {"broken.jsonl:1"}},
+    {"TrainOnAnEmptyManifest", train({"--set", "data.train_data=empty.jsonl"}), 4, {"empty.jsonl"}},
+    {"TrainOnAPictureThatIsText",
+     train({"--set", "data.train_data=text.jsonl"}),
+     4,
+     {"text.jsonl:1", "text.png"}},
+    {"TrainOnTheGpuThatIsNotThere", train({"--set", "training.device=tpu"}), 3, {"tpu", "cuda"}},
+    {"TrainWithTooManyAverages",
+     train({"--set", "training.ema_half_life=[0.01, 0.02, 0.05, 0.1]"}),
+     3,
+     {"ema_half_life"}},
+    {"ResumeOfNothing", train({"--resume"}), 5, {"out", "no checkpoint"}},
+    {"ResumeHereAndOutputThere", train({"--resume", "run"}), 2, {"--resume", "--output"}},
+    {"DryRunOfAMissingManifest",
+     train({"--dry-run", "--set", "data.train_data=none.jsonl"}),
+     4,
+     {"none.jsonl"}},
+    {"PhantomOverAUsersData", {"phantom", "mine"}, 2, {"mine", "not empty"}},
 };
 
 std::string case_name(const ::testing::TestParamInfo<BadCall>& info) { return info.param.name; }

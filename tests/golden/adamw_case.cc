@@ -47,6 +47,17 @@ std::vector<std::string> names_with(CaseFolder& folder, const std::string& prefi
   return names;
 }
 
+// Linear warm-up, then the schedule, counted in steps as transformers' schedules do.
+double step_schedule_factor(Schedule schedule, std::int64_t step, std::int64_t warmup_steps,
+                            std::int64_t total_steps, double floor) {
+  if (step < warmup_steps) {
+    return static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, warmup_steps));
+  }
+  const auto rest = std::max<std::int64_t>(1, total_steps - warmup_steps);
+  return schedule_factor(
+      schedule, static_cast<double>(step - warmup_steps) / static_cast<double>(rest), floor);
+}
+
 // "cosine, 4 warm-up steps, 20 in all", or "constant".
 std::vector<double> learning_rates(const std::string& schedule, double lr, std::int64_t steps) {
   std::smatch found;
