@@ -9,9 +9,8 @@
 #include "base/stop.h"
 #include "base/strings.h"
 #include "cli/progress.h"
-#include "cli/sampling_flags.h"
-#include "cli/usage.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
+#include "cli/sampling.h"
 #include "config/concat.h"
 #include "data/manifest.h"
 #include "inference/augmenter.h"
@@ -19,17 +18,7 @@
 namespace medaug::cli {
 namespace {
 
-struct Options {
-  SamplingFlags sampling;
-  AugmentPlan plan;
-  std::string manifest;
-  std::string balance;
-  std::string mask_transform = "none";
-  std::string originals = "none";
-  bool resume = false;  // the same call goes on anyway; the flag says that one means it
-};
-
-AugmentRequest request_of(const Options& options, const RunConfig& config) {
+AugmentRequest request_of(const AugmentCommand& options, const RunConfig& config) {
   ManifestOptions reading;
   reading.root = options.sampling.root;
   reading.allow_outside = options.sampling.allow_outside;
@@ -61,7 +50,7 @@ std::string summary(const AugmentRequest& request, const AugmentResult& made) {
   return text;
 }
 
-std::string next_command(const Options& options, const AugmentRequest& request,
+std::string next_command(const AugmentCommand& options, const AugmentRequest& request,
                          const AugmentResult& made, const RunConfig& config) {
   const auto manifest = shell_quoted(made.manifest.string());
   if (!made.complete()) {
@@ -73,7 +62,9 @@ std::string next_command(const Options& options, const AugmentRequest& request,
       {"medaug check data ", manifest, "; then train with --set data.train_data=", manifest});
 }
 
-int run_augment(const Globals& globals, const Options& options) {
+}  // namespace
+
+int run(const Globals& globals, const AugmentCommand& options) {
   const auto config = sampling_config(globals, options.sampling);
   auto request = request_of(options, config);
   auto generator = open_generator(config, options.sampling);
@@ -108,42 +99,6 @@ int run_augment(const Globals& globals, const Options& options) {
   result.next = next_command(options, request, made, config);
   print_result(globals, result);
   return made.complete() ? 0 : exit_status(ErrorCode::kStopped);
-}
-
-}  // namespace
-
-void add_augment(CLI::App& app, Globals& globals) {
-  auto* const verb = app.add_subcommand(
-      "augment", "make a data set of new images for the masks and captions of a manifest");
-  const auto options = std::make_shared<Options>();
-  verb->add_option("--manifest", options->manifest, "the records to make images for")
-      ->required()
-      ->type_name("FILE");
-  verb->add_option("--ratio", options->plan.ratio, "images per record on the average (1)")
-      ->check(finite_range(0.0, 1000.0));
-  verb->add_option("--per-image", options->plan.per_image, "images for each record")
-      ->check(CLI::Range(1, 1000));
-  verb->add_option("--count", options->plan.count, "images in all")
-      ->check(CLI::Range(1, 10'000'000));
-  verb->add_option("--balance", options->balance,
-                   "label = fill rarer labels up to the most frequent one's count")
-      ->check(CLI::IsMember({"label"}));
-  verb->add_option("--mask-transform", options->mask_transform,
-                   "new masks from the given ones; place, size and shape words of captions follow, "
-                   "words of anatomy do not")
-      ->check(CLI::IsMember(enum_choices<MaskTransform>()))
-      ->capture_default_str();
-  verb->add_option(
-          "--originals", options->originals,
-          "add the records' own images too: copy, or reference = hard links, no space taken")
-      ->check(CLI::IsMember(enum_choices<Originals>()))
-      ->capture_default_str();
-  verb->add_flag("--resume", options->resume,
-                 "go on where a call with the same arguments stopped (done without asking, too)");
-  add_sampling_options(*verb, options->sampling);
-  verb->callback([&globals, options] {
-    globals.action = [&globals, options] { return run_augment(globals, *options); };
-  });
 }
 
 }  // namespace medaug::cli

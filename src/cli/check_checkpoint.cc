@@ -10,17 +10,13 @@
 #include "checkpoint/run_folder.h"
 #include "checkpoint/safetensors.h"
 #include "cli/report.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
 #include "config/concat.h"
 
 namespace medaug::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Options {
-  std::string path;
-};
 
 std::string pointer_text(const RunPaths& run, const char* pointer) {
   return pointed_step(run, pointer).value_or("none");
@@ -66,7 +62,9 @@ void report_model(const fs::path& file, Report& report) {
   }
 }
 
-int check_checkpoint(const Globals& globals, const Options& options) {
+}  // namespace
+
+int run(const Globals& globals, const CheckCheckpointCommand& options) {
   const fs::path path = options.path;
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
@@ -84,20 +82,6 @@ int check_checkpoint(const Globals& globals, const Options& options) {
                report.result(concat({"medaug generate --checkpoint ", shell_quoted(options.path),
                                      " --caption TEXT --output DIR"})));
   return report.has_bad() ? exit_status(ErrorCode::kCheckpoint) : 0;
-}
-
-}  // namespace
-
-void add_check_checkpoint(CLI::App& check, Globals& globals) {
-  auto* const verb = check.add_subcommand(
-      "checkpoint", "hashes, tensors and finite weights of a checkpoint or a whole run");
-  const auto options = std::make_shared<Options>();
-  verb->add_option("path", options->path, "run folder, step folder or .safetensors file")
-      ->required()
-      ->type_name("PATH");
-  verb->callback([&globals, options] {
-    globals.action = [&globals, options] { return check_checkpoint(globals, *options); };
-  });
 }
 
 }  // namespace medaug::cli

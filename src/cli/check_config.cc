@@ -9,7 +9,7 @@
 #include "cli/machine.h"
 #include "cli/preflight.h"
 #include "cli/report.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
 #include "config/concat.h"
 #include "training/run_config.h"
 #include "training/setup.h"
@@ -18,11 +18,6 @@ namespace medaug::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Options {
-  std::string file;
-  bool print = false;
-};
 
 bool is_there(const fs::path& data) {
   std::error_code ignored;
@@ -121,7 +116,8 @@ void report_habits(const RunConfig& config, const Machine& machine, Report& repo
   }
 }
 
-int check_inference(const Globals& globals, const Options& options, const RunConfig& config) {
+int check_inference(const Globals& globals, const CheckConfigCommand& options,
+                    const RunConfig& config) {
   Report report;
   report.good("sampling",
               concat({enum_name(config.sampler.solver), ", ", std::to_string(config.sampler.steps),
@@ -140,7 +136,8 @@ int check_inference(const Globals& globals, const Options& options, const RunCon
   return report.has_bad() ? exit_status(ErrorCode::kConfig) : 0;
 }
 
-int check_training(const Globals& globals, const Options& options, const RunConfig& config) {
+int check_training(const Globals& globals, const CheckConfigCommand& options,
+                   const RunConfig& config) {
   const auto machine = look_at_machine();
   const auto estimate = estimate_run(config);
   Report report;
@@ -158,7 +155,9 @@ int check_training(const Globals& globals, const Options& options, const RunConf
   return report.has_bad() ? exit_status(ErrorCode::kConfig) : 0;
 }
 
-int check_config(const Globals& globals, const Options& options) {
+}  // namespace
+
+int run(const Globals& globals, const CheckConfigCommand& options) {
   const auto use = guess_use(options.file);
   const auto config = load_run_config(options.file, globals.overrides, use);
   if (options.print) {
@@ -168,18 +167,6 @@ int check_config(const Globals& globals, const Options& options) {
   }
   return use == ConfigUse::kTrain ? check_training(globals, options, config)
                                   : check_inference(globals, options, config);
-}
-
-}  // namespace
-
-void add_check_config(CLI::App& check, Globals& globals) {
-  auto* const verb = check.add_subcommand("config", "read a config and say what it would do");
-  const auto options = std::make_shared<Options>();
-  verb->add_option("file,--config", options->file, "config file")->required()->type_name("FILE");
-  verb->add_flag("--print", options->print, "print the effective config with every key");
-  verb->callback([&globals, options] {
-    globals.action = [&globals, options] { return check_config(globals, *options); };
-  });
 }
 
 }  // namespace medaug::cli

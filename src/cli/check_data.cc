@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
 #include "config/concat.h"
 #include "data/check.h"
 #include "data/manifest.h"
@@ -17,14 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
-  std::vector<std::string> manifests;
-  std::string config;
-  std::string root;
-  bool allow_outside = false;
-  int threads = 2;
-};
-
 /// What is to be checked: the manifests on the command line, or those of a config with its mask
 /// classes.
 struct Task {
@@ -32,7 +24,7 @@ struct Task {
   CheckOptions check;
 };
 
-Task task_of(const Globals& globals, const Options& options) {
+Task task_of(const Globals& globals, const CheckDataCommand& options) {
   Task task;
   task.check.threads = options.threads;
   if (!options.config.empty()) {
@@ -55,7 +47,9 @@ Task task_of(const Globals& globals, const Options& options) {
   return task;
 }
 
-int run_check(const Globals& globals, const Options& options) {
+}  // namespace
+
+int run(const Globals& globals, const CheckDataCommand& options) {
   const auto task = task_of(globals, options);
   if (task.manifests.empty()) {
     throw Error(ErrorCode::kUsage, "check data", "no manifest is given",
@@ -74,30 +68,6 @@ int run_check(const Globals& globals, const Options& options) {
   }
   print_result(globals, result);
   return report.ok() ? 0 : exit_status(ErrorCode::kData);
-}
-
-}  // namespace
-
-void add_check_data(CLI::App& check, Globals& globals) {
-  auto* const verb = check.add_subcommand(
-      "data",
-      "read every image and mask of manifests; list bad lines, statistics, duplicates and leaks");
-  const auto options = std::make_shared<Options>();
-  verb->add_option("manifests", options->manifests, "manifests (.jsonl), or folders that have one")
-      ->type_name("MANIFEST");
-  verb->add_option("--config", options->config,
-                   "check the manifests of a config, with its mask classes")
-      ->type_name("FILE");
-  verb->add_option("--root", options->root, "folder that relative paths start from")
-      ->type_name("DIR");
-  verb->add_flag("--allow-outside,--allow-absolute", options->allow_outside,
-                 "allow absolute paths and '..'");
-  verb->add_option("--threads", options->threads, "reading threads")
-      ->check(CLI::Range(1, 256))
-      ->capture_default_str();
-  verb->callback([&globals, options] {
-    globals.action = [&globals, options] { return run_check(globals, *options); };
-  });
 }
 
 }  // namespace medaug::cli

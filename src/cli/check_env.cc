@@ -7,7 +7,7 @@
 #include "base/strings.h"
 #include "cli/machine.h"
 #include "cli/report.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
 #include "cli/version.h"
 #include "config/concat.h"
 
@@ -69,7 +69,9 @@ void report_room(const Machine& machine, Report& report) {
   }
 }
 
-int check_env(const Globals& globals) {
+}  // namespace
+
+int run(const Globals& globals, const CheckEnvCommand&) {
   const auto machine = look_at_machine();
   const auto version = version_json();
   Report report;
@@ -83,14 +85,6 @@ int check_env(const Globals& globals) {
   report_room(machine, report);
   print_result(globals, report.result("medaug smoke-test", version));
   return 0;
-}
-
-}  // namespace
-
-void add_check_env(CLI::App& check, Globals& globals) {
-  auto* const verb =
-      check.add_subcommand("env", "versions, CPU, GPU, memory and disk, with suggestions");
-  verb->callback([&globals] { globals.action = [&globals] { return check_env(globals); }; });
 }
 
 }  // namespace medaug::cli

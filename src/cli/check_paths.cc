@@ -7,7 +7,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "cli/report.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
 #include "config/concat.h"
 #include "data/manifest.h"
 #include "training/run_config.h"
@@ -18,10 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kMostBadLines = 3;
-
-struct Options {
-  std::string file = "configs/train_config.yaml";
-};
 
 struct Count {
   std::int64_t good = 0;
@@ -75,7 +71,9 @@ void check_manifest(const RunConfig& config, const std::string& split, Report& r
   }
 }
 
-int check_paths(const Globals& globals, const Options& options) {
+}  // namespace
+
+int run(const Globals& globals, const CheckPathsCommand& options) {
   const auto config = load_run_config(options.file, globals.overrides, guess_use(options.file));
   Report report;
   report.good("config", options.file);
@@ -94,20 +92,6 @@ int check_paths(const Globals& globals, const Options& options) {
   print_result(globals,
                report.result(concat({"medaug check config ", shell_quoted(options.file)})));
   return report.has_bad() ? exit_status(ErrorCode::kData) : 0;
-}
-
-}  // namespace
-
-void add_check_paths(CLI::App& check, Globals& globals) {
-  auto* const verb =
-      check.add_subcommand("paths", "whether every file that a config names is there");
-  const auto options = std::make_shared<Options>();
-  verb->add_option("file,--config", options->file, "config file")
-      ->type_name("FILE")
-      ->capture_default_str();
-  verb->callback([&globals, options] {
-    globals.action = [&globals, options] { return check_paths(globals, *options); };
-  });
 }
 
 }  // namespace medaug::cli

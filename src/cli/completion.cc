@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <iostream>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "cli/program.h"
-#include "cli/verbs.h"
+#include "cli/front/command_line.h"
+#include "cli/run.h"
 #include "config/concat.h"
 #include "training/run_config.h"
 
@@ -93,25 +92,14 @@ std::string fish_script() {
   return out;
 }
 
-int print_completion(const std::string& shell) {
-  std::cout << (shell == "bash"  ? bash_script()
-                : shell == "zsh" ? zsh_script()
-                                 : fish_script())
-            << std::flush;
-  return 0;
-}
-
 }  // namespace
 
-void add_completion(CLI::App& app, Globals& globals) {
-  auto* const verb =
-      app.add_subcommand("completion", "print a completion script for bash, zsh or fish");
-  const auto shell = std::make_shared<std::string>();
-  verb->add_option("shell", *shell, "bash, zsh or fish")
-      ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  verb->callback(
-      [&globals, shell] { globals.action = [shell] { return print_completion(*shell); }; });
+int run(const Globals&, const CompletionCommand& options) {
+  std::cout << (options.shell == "bash"  ? bash_script()
+                : options.shell == "zsh" ? zsh_script()
+                                         : fish_script())
+            << std::flush;
+  return 0;
 }
 
 }  // namespace medaug::cli

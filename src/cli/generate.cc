@@ -10,8 +10,8 @@
 #include "base/stop.h"
 #include "base/strings.h"
 #include "cli/progress.h"
-#include "cli/sampling_flags.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
+#include "cli/sampling.h"
 #include "config/concat.h"
 #include "data/manifest.h"
 #include "data/pair.h"
@@ -25,14 +25,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kManifestName = "generated.jsonl";
 
-struct Options {
-  SamplingFlags sampling;
-  std::string manifest;
-  std::string caption;
-  std::string mask;
-  std::optional<std::int64_t> count;
-};
-
 /// What one image (or `count` of them) is made from.
 struct Source {
   std::string caption;
@@ -41,7 +33,7 @@ struct Source {
   std::string where;  ///< for messages
 };
 
-std::vector<Source> sources_of_manifest(const Options& options) {
+std::vector<Source> sources_of_manifest(const GenerateCommand& options) {
   ManifestOptions reading;
   reading.root = options.sampling.root;
   reading.allow_outside = options.sampling.allow_outside;
@@ -55,7 +47,7 @@ std::vector<Source> sources_of_manifest(const Options& options) {
   return sources;
 }
 
-std::vector<Source> sources_of(const Options& options, const RunConfig& config) {
+std::vector<Source> sources_of(const GenerateCommand& options, const RunConfig& config) {
   if (!options.manifest.empty()) {
     return sources_of_manifest(options);
   }
@@ -127,7 +119,9 @@ Result result_of(const fs::path& folder, const std::vector<Json>& lines, std::in
   return result;
 }
 
-int run_generate(const Globals& globals, const Options& options) {
+}  // namespace
+
+int run(const Globals& globals, const GenerateCommand& options) {
   const auto config = sampling_config(globals, options.sampling);
   const auto& folder = config.run_folder;
   refuse_used_folder(folder);
@@ -159,27 +153,6 @@ int run_generate(const Globals& globals, const Options& options) {
   write_contact_sheet(folder, lines, preprocess, "");
   print_result(globals, result_of(folder, lines, run.count, config.checkpoint));
   return std::cmp_less(lines.size(), run.count) ? exit_status(ErrorCode::kStopped) : 0;
-}
-
-}  // namespace
-
-void add_generate(CLI::App& app, Globals& globals) {
-  auto* const verb =
-      app.add_subcommand("generate", "make images from captions and masks with a checkpoint");
-  const auto options = std::make_shared<Options>();
-  auto* const manifest = verb->add_option(
-      "--manifest", options->manifest, "one image (or --count) for each record's caption and mask");
-  manifest->type_name("FILE");
-  verb->add_option("--caption", options->caption, "text of the image")->excludes(manifest);
-  verb->add_option("--mask", options->mask, "mask file; none = the model chooses the place")
-      ->type_name("FILE")
-      ->excludes(manifest);
-  verb->add_option("--count", options->count, "images, or images per record (1)")
-      ->check(CLI::Range(1, 1'000'000));
-  add_sampling_options(*verb, options->sampling);
-  verb->callback([&globals, options] {
-    globals.action = [&globals, options] { return run_generate(globals, *options); };
-  });
 }
 
 }  // namespace medaug::cli

@@ -6,23 +6,14 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "cli/program.h"
-#include "cli/verbs.h"
+#include "cli/front/command_line.h"
+#include "cli/run.h"
 #include "config/concat.h"
 #include "config/writer.h"
 #include "training/run_config.h"
 
 namespace medaug::cli {
 namespace {
-
-struct Options {
-  std::string topic = "config";
-  std::string key;
-  bool markdown = false;
-  bool schema = false;
-};
-
-const std::vector<std::string> kTopics{"config", "cli", "errors"};
 
 constexpr const char* kConfigIntro =
     "# Config reference\n\n"
@@ -156,7 +147,7 @@ std::string config_list() {
   return out;
 }
 
-int help_config(const Globals& globals, const Options& options) {
+int help_config(const Globals& globals, const HelpCommand& options) {
   const auto fields = run_config_fields();
   const auto& aliases = run_config_aliases();
   Result result;
@@ -175,30 +166,15 @@ int help_config(const Globals& globals, const Options& options) {
   return 0;
 }
 
-int run_help(const Globals& globals, const Options& options) {
+}  // namespace
+
+int run(const Globals& globals, const HelpCommand& options) {
   if (options.topic == "config") {
     return help_config(globals, options);
   }
   const auto text = options.topic == "cli" ? cli_markdown() : errors_markdown();
   print_result(globals, {text, Json{{"markdown", text}}, ""});
   return 0;
-}
-
-}  // namespace
-
-void add_help(CLI::App& app, Globals& globals) {
-  auto* const verb =
-      app.add_subcommand("help", "explain the config keys, the command line or the exit codes");
-  const auto options = std::make_shared<Options>();
-  verb->add_option("topic", options->topic, "config, cli or errors")
-      ->check(CLI::IsMember(kTopics))
-      ->capture_default_str();
-  verb->add_option("key", options->key, "a config key or section, for example training.batch_size");
-  verb->add_flag("--markdown", options->markdown, "config: the reference page");
-  verb->add_flag("--schema", options->schema, "config: JSON Schema for editors");
-  verb->callback([&globals, options] {
-    globals.action = [&globals, options] { return run_help(globals, *options); };
-  });
 }
 
 }  // namespace medaug::cli

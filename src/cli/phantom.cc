@@ -7,19 +7,13 @@
 #include <string>
 
 #include "base/error.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
 #include "config/concat.h"
 
 namespace medaug::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Options {
-  std::string folder;
-  std::string kind = "fundus";
-  PhantomOptions phantom;
-};
 
 void refuse_foreign_folder(const fs::path& folder) {
   std::error_code ignored;
@@ -34,7 +28,9 @@ void refuse_foreign_folder(const fs::path& folder) {
   }
 }
 
-int run_phantom(const Globals& globals, const Options& options) {
+}  // namespace
+
+int run(const Globals& globals, const PhantomCommand& options) {
   auto phantom = options.phantom;
   phantom.kind = *enum_from_name<PhantomKind>(options.kind);
   refuse_foreign_folder(options.folder);
@@ -52,29 +48,6 @@ int run_phantom(const Globals& globals, const Options& options) {
       {"medaug check data ", shell_quoted((fs::path(options.folder) / "train.jsonl").string())});
   print_result(globals, result);
   return 0;
-}
-
-}  // namespace
-
-void add_phantom(CLI::App& app, Globals& globals) {
-  auto* const verb =
-      app.add_subcommand("phantom", "write a made-up labelled data set to try everything on");
-  const auto options = std::make_shared<Options>();
-  verb->add_option("folder", options->folder, "where to write it")->required()->type_name("DIR");
-  verb->add_option("--count", options->phantom.count, "pictures in all")
-      ->check(CLI::Range(3, 1'000'000))
-      ->capture_default_str();
-  verb->add_option("--size", options->phantom.size, "side in pixels")
-      ->check(CLI::Range(32, 1024))
-      ->capture_default_str();
-  verb->add_option("--seed", options->phantom.seed, "the same seed gives the same files")
-      ->capture_default_str();
-  verb->add_option("--kind", options->kind, "fundus (colour, two classes) or scan (grey, one)")
-      ->check(CLI::IsMember(enum_choices<PhantomKind>()))
-      ->capture_default_str();
-  verb->callback([&globals, options] {
-    globals.action = [&globals, options] { return run_phantom(globals, *options); };
-  });
 }
 
 }  // namespace medaug::cli

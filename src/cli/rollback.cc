@@ -10,19 +10,13 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "checkpoint/run_folder.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
 #include "config/concat.h"
 
 namespace medaug::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Options {
-  std::string run;
-  std::string pointer = "latest";
-  std::optional<std::int64_t> step;
-};
 
 /// The step before the one that `pointer` names.
 std::int64_t step_before(const RunPaths& run, const std::string& pointer) {
@@ -66,8 +60,14 @@ int list_steps(const Globals& globals, const RunPaths& run) {
   return 0;
 }
 
-int run_rollback(const Globals& globals, const Options& options) {
+}  // namespace
+
+int run(const Globals& globals, const RollbackCommand& options) {
   const RunPaths run(options.run);
+  require_run(run);
+  if (options.list) {
+    return list_steps(globals, run);
+  }
   const auto which = options.pointer == "best" ? Pointer::kBest : Pointer::kLatest;
   const auto before = pointed_step(run, options.pointer).value_or("none");
   const FolderLock lock(run.run);
@@ -83,30 +83,6 @@ int run_rollback(const Globals& globals, const Options& options) {
                     : concat({"medaug check checkpoint ", shell_quoted(options.run)});
   print_result(globals, result);
   return 0;
-}
-
-}  // namespace
-
-void add_rollback(CLI::App& app, Globals& globals) {
-  auto* const verb = app.add_subcommand(
-      "rollback",
-      "point a run's latest or best at an earlier verified checkpoint; deletes nothing");
-  const auto options = std::make_shared<Options>();
-  const auto list = std::make_shared<bool>(false);
-  verb->add_option("run", options->run, "run folder")->required()->type_name("RUN");
-  verb->add_option("--pointer", options->pointer, "latest or best")
-      ->check(CLI::IsMember({"latest", "best"}))
-      ->capture_default_str();
-  verb->add_option("--step", options->step, "the step to point at; without it, the one before")
-      ->type_name("N");
-  verb->add_flag("--list", *list, "show the checkpoints there are and change nothing");
-  verb->callback([&globals, options, list] {
-    globals.action = [&globals, options, list] {
-      const RunPaths run(options->run);
-      require_run(run);
-      return *list ? list_steps(globals, run) : run_rollback(globals, *options);
-    };
-  });
 }
 
 }  // namespace medaug::cli

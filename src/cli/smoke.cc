@@ -18,7 +18,7 @@
 #include "base/strings.h"
 #include "cli/program.h"
 #include "cli/report.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
 #include "config/concat.h"
 #include "data/manifest.h"
 #include "image/image.h"
@@ -209,7 +209,9 @@ constexpr Step kSteps[] = {
     {"augment", &Chain::augment},   {"train on it", &Chain::check_new_data},
 };
 
-int run_smoke_test(const Globals& globals, bool keep) {
+}  // namespace
+
+int run(const Globals& globals, const SmokeTestCommand& options) {
   using Clock = std::chrono::steady_clock;
   WorkFolder folder;
   Chain chain(folder.path());
@@ -229,25 +231,12 @@ int run_smoke_test(const Globals& globals, bool keep) {
     }
   }
   report.good("all", seconds_since(begin));
-  if (keep) {
+  if (options.keep) {
     folder.keep();
     report.good("kept", folder.path().string());
   }
   print_result(globals, report.result("medaug phantom data/phantom"));
   return report.has_bad() ? 1 : 0;
-}
-
-}  // namespace
-
-void add_smoke_test(CLI::App& app, Globals& globals) {
-  auto* const verb = app.add_subcommand(
-      "smoke-test",
-      "the whole chain on made-up data in under a minute: train, resume, generate, augment");
-  const auto keep = std::make_shared<bool>(false);
-  verb->add_flag("--keep", *keep, "leave the folder with everything that was made");
-  verb->callback([&globals, keep] {
-    globals.action = [&globals, keep] { return run_smoke_test(globals, *keep); };
-  });
 }
 
 }  // namespace medaug::cli

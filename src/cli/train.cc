@@ -11,7 +11,7 @@
 #include "checkpoint/run_folder.h"
 #include "cli/preflight.h"
 #include "cli/progress.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
 #include "config/concat.h"
 #include "training/run_data.h"
 #include "training/trainer.h"
@@ -20,14 +20,6 @@ namespace medaug::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Options {
-  std::string config;
-  std::string output;
-  std::string resume;  ///< "", "latest" or a run folder
-  bool resuming = false;
-  bool dry_run = false;
-};
 
 std::string number(double value, const char* format = "%.4f") {
   char text[64];
@@ -46,7 +38,7 @@ fs::path run_folder_of(fs::path path) {
   return path.empty() ? fs::path(".") : path;
 }
 
-RunConfig configure(const Globals& globals, const Options& options) {
+RunConfig configure(const Globals& globals, const TrainCommand& options) {
   const bool names_run = options.resuming && !options.resume.empty() && options.resume != "latest";
   const auto named = names_run ? run_folder_of(options.resume) : fs::path();
   if (names_run && !options.output.empty() && named != fs::path(options.output)) {
@@ -151,7 +143,7 @@ Preflight look_ahead(const RunConfig& config) {
   return ahead;
 }
 
-Result dry_run(const Globals& globals, const Options& options, const RunConfig& config) {
+Result dry_run(const Globals& globals, const TrainCommand& options, const RunConfig& config) {
   const auto ahead = look_ahead(config);
   auto next = concat({"medaug train --config ", shell_quoted(options.config)});
   for (const auto& setting : globals.overrides) {
@@ -163,7 +155,9 @@ Result dry_run(const Globals& globals, const Options& options, const RunConfig& 
   return {concat({ahead.text(), "; nothing was started"}), ahead.json(), next};
 }
 
-int run_train(const Globals& globals, const Options& options) {
+}  // namespace
+
+int run(const Globals& globals, const TrainCommand& options) {
   const auto config = configure(globals, options);
   if (options.dry_run) {
     print_result(globals, dry_run(globals, options, config));
@@ -181,27 +175,6 @@ int run_train(const Globals& globals, const Options& options) {
   bar.finish();
   print_result(globals, result_of(trained, config));
   return trained.stopped_by_request ? exit_status(ErrorCode::kStopped) : 0;
-}
-
-}  // namespace
-
-void add_train(CLI::App& app, Globals& globals) {
-  auto* const verb =
-      app.add_subcommand("train", "train a model on a manifest of images, captions and masks");
-  const auto options = std::make_shared<Options>();
-  verb->add_option("--config", options->config, "configuration (.yaml)")
-      ->required()
-      ->type_name("FILE");
-  verb->add_option("--output", options->output, "run folder; default runs/<name of the config>")
-      ->type_name("DIR");
-  auto* const resume = verb->add_option("--resume", options->resume,
-                                        "go on: a run folder, or latest = the one of the config");
-  resume->expected(0, 1)->type_name("[RUN]");
-  verb->add_flag("--dry-run", options->dry_run, "estimate memory, disk and time, start nothing");
-  verb->callback([&globals, options, resume] {
-    options->resuming = resume->count() > 0;
-    globals.action = [&globals, options] { return run_train(globals, *options); };
-  });
 }
 
 }  // namespace medaug::cli

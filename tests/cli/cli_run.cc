@@ -24,15 +24,15 @@ std::string environment(const char* name) {
   return value;
 }
 
-[[noreturn]] void become(const std::vector<std::string>& arguments, const fs::path& folder,
-                         const fs::path& out, const fs::path& err) {
-  const int out_file = ::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  const int err_file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+/// Standard output and error go to the files `out` and `err` of `captured`.
+[[noreturn]] void become(std::string program, const std::vector<std::string>& arguments,
+                         const fs::path& folder, const fs::path& captured) {
+  const int out_file = ::open((captured / "out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  const int err_file = ::open((captured / "err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   const int in_file = ::open("/dev/null", O_RDONLY);
   ::dup2(in_file, STDIN_FILENO);
   ::dup2(out_file, STDOUT_FILENO);
   ::dup2(err_file, STDERR_FILENO);
-  auto program = environment("MEDAUG_BINARY_DIR") + "/medaug";
   std::vector<char*> argv{program.data()};
   auto copies = arguments;
   for (auto& argument : copies) {
@@ -74,20 +74,26 @@ std::set<std::string> TemporaryFolder::listing() const {
   return names;
 }
 
+fs::path program_file() { return fs::path(environment("MEDAUG_BINARY_DIR")) / "medaug"; }
+
 CliOutcome run_medaug(const std::vector<std::string>& arguments, const fs::path& folder) {
+  return run_program(program_file(), arguments, folder);
+}
+
+CliOutcome run_program(const fs::path& program, const std::vector<std::string>& arguments,
+                       const fs::path& folder) {
   const TemporaryFolder captured;
-  const auto out = captured.path() / "out";
-  const auto err = captured.path() / "err";
   const auto start = std::chrono::steady_clock::now();
   const pid_t child = ::fork();
   if (child == 0) {
-    become(arguments, folder, out, err);
+    become(program.string(), arguments, folder, captured.path());
   }
   int status = 0;
   ::waitpid(child, &status, 0);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return {code, read_text(out), read_text(err), elapsed.count()};
+  return {code, read_text(captured.path() / "out"), read_text(captured.path() / "err"),
+          elapsed.count()};
 }
 
 fs::path source_folder() { return environment("MEDAUG_SOURCE_DIR"); }

@@ -32,9 +32,15 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-/// Runs the real program in `folder`.
+/// The real program.
+std::filesystem::path program_file();
+/// Runs it in `folder`.
 CliOutcome run_medaug(const std::vector<std::string>& arguments,
                       const std::filesystem::path& folder);
+/// Runs another one.
+CliOutcome run_program(const std::filesystem::path& program,
+                       const std::vector<std::string>& arguments,
+                       const std::filesystem::path& folder);
 
 std::filesystem::path source_folder();
 std::string read_text(const std::filesystem::path& file);

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 namespace medaug::test {
 namespace {
 
+namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -54,6 +56,18 @@ TEST(Usage, HelpAndVersionGoToStdout) {
   EXPECT_EQ(version.status, 0);
   EXPECT_THAT(version.out, AllOf(StartsWith("medaug "), HasSubstr("commit"), HasSubstr("LibTorch"),
                                  HasSubstr("CPU")));
+}
+
+TEST(Usage, HelpAndWrongCommandLinesNeedNoCore) {
+  const TemporaryFolder folder;
+  const auto alone = folder.path() / "medaug";
+  fs::copy_file(program_file(), alone);
+  EXPECT_EQ(run_program(alone, {"train", "--help"}, folder.path()).status, 0);
+  EXPECT_EQ(run_program(alone, {"train", "--confg"}, folder.path()).status, 2);
+  const auto verb = run_program(alone, {"check", "env", "--json"}, folder.path());
+  EXPECT_EQ(verb.status, 6);
+  EXPECT_THAT(verb.err, HasSubstr("medaug-core: cannot be started"));
+  EXPECT_EQ(Json::parse(verb.out)["error"]["code"], "resource");
 }
 
 TEST(Usage, JsonIsOneObjectAlsoForErrors) {

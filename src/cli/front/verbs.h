@@ -2,14 +2,21 @@
 #pragma once
 
 #include <CLI/App.hpp>
+#include <memory>
 
-#include "cli/globals.h"
+#include "cli/front/command_line.h"
+#include "cli/front/commands.h"
 
 namespace medaug::cli {
 
-// One function per verb, each in a file of its own. It adds a subcommand with its options and a
-// callback that sets `globals.action`; nothing else happens while the command line is parsed. To
-// add a verb, write such a file, declare the function here and call it in program.cc.
+// One function per verb, each in a file of its own. It adds a subcommand with its options; nothing
+// happens while the command line is parsed but that `globals.command` is filled.
+
+/// Hands over the verb's options when it was the one that was called.
+template <class Options>
+void when_parsed(CLI::App& verb, Globals& globals, const std::shared_ptr<Options>& options) {
+  verb.callback([&globals, options] { globals.command = *options; });
+}
 
 void add_augment(CLI::App& app, Globals& globals);
 void add_check(CLI::App& app, Globals& globals);

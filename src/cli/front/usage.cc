@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "cli/usage.h"
+#include "cli/front/usage.h"
 
 #include <cmath>
 #include <string>

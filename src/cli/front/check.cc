@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "cli/verbs.h"
+#include "cli/front/verbs.h"
 
 namespace medaug::cli {
 

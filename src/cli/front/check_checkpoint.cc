@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#include <memory>
+
+#include "cli/front/commands.h"
+#include "cli/front/verbs.h"
+
+namespace medaug::cli {
+
+void add_check_checkpoint(CLI::App& check, Globals& globals) {
+  auto* const verb = check.add_subcommand(
+      "checkpoint", "hashes, tensors and finite weights of a checkpoint or a whole run");
+  const auto options = std::make_shared<CheckCheckpointCommand>();
+  verb->add_option("path", options->path, "run folder, step folder or .safetensors file")
+      ->required()
+      ->type_name("PATH");
+  when_parsed(*verb, globals, options);
+}
+
+}  // namespace medaug::cli

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "data/phantom.h"
+#include "inference/augment_plan.h"
+
+// What a command line says, verb by verb, as plain values: the front fills them without loading
+// LibTorch, the core runs them.
+
+namespace medaug::cli {
+
+/// The options that `generate` and `augment` share. Empty = not given.
+struct SamplingFlags {
+  std::string checkpoint;
+  std::string config;
+  std::string output;
+  std::optional<std::int64_t> seed;
+  std::optional<std::int64_t> steps;
+  std::optional<double> guidance;
+  std::optional<double> mask_guidance;
+  std::string solver;
+  std::string size;
+  std::string negative;
+  std::string preset;
+  std::string device;
+  std::string precision = "bfloat16";
+  std::string root;
+  bool allow_outside = false;
+};
+
+/// `medaug augment`
+struct AugmentCommand {
+  SamplingFlags sampling;
+  AugmentPlan plan;
+  std::string manifest;
+  std::string balance;
+  std::string mask_transform = "none";
+  std::string originals = "none";
+  bool resume = false;  // the same call goes on anyway; the flag says that one means it
+};
+
+/// `medaug check checkpoint`
+struct CheckCheckpointCommand {
+  std::string path;
+};
+
+/// `medaug check config`
+struct CheckConfigCommand {
+  std::string file;
+  bool print = false;
+};
+
+/// `medaug check data`
+struct CheckDataCommand {
+  std::vector<std::string> manifests;
+  std::string config;
+  std::string root;
+  bool allow_outside = false;
+  int threads = 2;
+};
+
+/// `medaug check paths`
+struct CheckPathsCommand {
+  std::string file = "configs/train_config.yaml";
+};
+
+/// `medaug generate`
+struct GenerateCommand {
+  SamplingFlags sampling;
+  std::string manifest;
+  std::string caption;
+  std::string mask;
+  std::optional<std::int64_t> count;
+};
+
+/// `medaug help`
+struct HelpCommand {
+  std::string topic = "config";
+  std::string key;
+  bool markdown = false;
+  bool schema = false;
+};
+
+/// `medaug phantom`
+struct PhantomCommand {
+  std::string folder;
+  std::string kind = "fundus";
+  PhantomOptions phantom;
+};
+
+/// `medaug rollback`
+struct RollbackCommand {
+  std::string run;
+  std::string pointer = "latest";
+  std::optional<std::int64_t> step;
+  bool list = false;  ///< show the checkpoints and change nothing
+};
+
+/// `medaug train`
+struct TrainCommand {
+  std::string config;
+  std::string output;
+  std::string resume;  ///< "", "latest" or a run folder
+  bool resuming = false;
+  bool dry_run = false;
+};
+
+/// `medaug check env`
+struct CheckEnvCommand {};
+
+/// `medaug completion`
+struct CompletionCommand {
+  std::string shell;
+};
+
+/// `medaug smoke-test`
+struct SmokeTestCommand {
+  bool keep = false;
+};
+
+using Command = std::variant<std::monostate, AugmentCommand, CheckCheckpointCommand,
+                             CheckConfigCommand, CheckDataCommand, CheckEnvCommand,
+                             CheckPathsCommand, CompletionCommand, GenerateCommand, HelpCommand,
+                             PhantomCommand, RollbackCommand, SmokeTestCommand, TrainCommand>;
+
+/// What the whole command line says.
+struct Globals {
+  bool json = false;   ///< one JSON object on stdout instead of text
+  bool quiet = false;  ///< no progress, no hints
+  std::string log_level = "info";
+  std::vector<std::string> overrides;  ///< --set section.key=value
+  Command command;                     ///< what the verb says
+};
+
+}  // namespace medaug::cli
