@@ -4,18 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tool=$(command -v clang-format-19 || true)
-if [ -z "$tool" ]; then
-  tool=.venv/bin/clang-format
-  if [ ! -x "$tool" ]; then
-    [ -x .venv/bin/python ] || python3 -m venv .venv
-    echo "format: installing clang-format 19.1.7 into .venv"
-    .venv/bin/pip install --quiet --disable-pip-version-check clang-format==19.1.7 || {
-      echo "format: clang-format 19 is missing: apt-get install clang-format-19" >&2
-      exit 1
-    }
-  fi
-fi
+source scripts/venv_tool.sh
+tool=$(command -v clang-format-19) || tool=$(venv_tool clang-format 19.1.7)
 
 mapfile -d '' -t files < <(find src include tests bench examples -name '*.cc' -print0 -o -name '*.h' -print0 \
   -o -name '*.cu' -print0 2>/dev/null | sort -z)

@@ -1,18 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# clang-tidy (rules in .clang-tidy) over the given sources; without arguments over those that differ from origin/main (from the last commit where there is none),
-# with --all over every one (half an hour on two cores).
+# clang-tidy (rules in .clang-tidy) over the given sources; without arguments over those that differ from origin/main
+# (from the last commit where there is none), with --all over every one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tool=.venv/bin/clang-tidy
-if [ ! -x "$tool" ]; then
-  [ -x .venv/bin/python ] || python3 -m venv .venv
-  echo "tidy: installing clang-tidy 19.1.0 into .venv"
-  .venv/bin/pip install --quiet --disable-pip-version-check clang-tidy==19.1.0 || {
-    echo "tidy: clang-tidy 19 is missing: apt-get install clang-tidy-19" >&2
-    exit 1
-  }
-fi
+source scripts/venv_tool.sh
+tool=$(venv_tool clang-tidy 19.1.0)
 [ -e build/tidy/compile_commands.json ] || PRESET=tidy CONFIGURE_ONLY=1 scripts/build.sh
 if [ "${1:-}" = --all ]; then
   mapfile -t files < <(find src bench tests -name '*.cc' | sort)

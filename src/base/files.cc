@@ -262,6 +262,14 @@ void sync_folder(const fs::path& folder) {
   }
 }
 
+fs::path existing_part(fs::path path) {
+  std::error_code ignored;
+  while (!path.empty() && !fs::exists(path, ignored) && path != path.parent_path()) {
+    path = path.parent_path();
+  }
+  return path.empty() ? fs::path(".") : path;
+}
+
 std::int64_t free_bytes(const fs::path& folder) {
   std::error_code error;
   const auto space = fs::space(folder, error);

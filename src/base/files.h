@@ -61,6 +61,9 @@ void sync_file(const std::filesystem::path& path);
 void sync_folder(const std::filesystem::path& folder);
 std::int64_t free_bytes(const std::filesystem::path& folder);
 
+/// The path itself or its nearest ancestor that exists: the disk it would be made on.
+std::filesystem::path existing_part(std::filesystem::path path);
+
 /// Lower-case hexadecimal SHA-256.
 std::string sha256(std::string_view bytes);
 /// @throws Error kResource when the file cannot be read

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <filesystem>
-#include <memory>
 
 #include "base/error.h"
 #include "base/files.h"

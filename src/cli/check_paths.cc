@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <filesystem>
-#include <memory>
 #include <string>
 
 #include "base/error.h"

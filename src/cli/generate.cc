@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -109,8 +108,8 @@ Result result_of(const fs::path& folder, const std::vector<Json>& lines, std::in
                  {"contact_sheet", (folder / "contact_sheet.png").string()}};
   if (made < wanted) {
     result.next =
-        concat({"the same command with another --output; or keep these and give the rest "
-                "another --seed"});
+        "the same command with another --output; or keep these and give the rest "
+        "another --seed";
     return result;
   }
   result.next = concat({"medaug augment --checkpoint ", shell_quoted(checkpoint.string()),

@@ -7,9 +7,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <limits>
 
+#include "base/files.h"
 #include "base/strings.h"
 #include "cli/report.h"
 #include "config/concat.h"
@@ -17,8 +16,6 @@
 
 namespace medaug::cli {
 namespace {
-
-namespace fs = std::filesystem;
 
 // Of the speed of plain products, what a training step reaches: 0.49 of 0.9 TFLOP/s with
 // convolutional ends (docs/notes/measurements.md).
@@ -46,16 +43,6 @@ double product_speed(const RunConfig& config) {
     best = std::max(best, 8.0 * static_cast<double>(kRows * dim * dim) / took.count());
   }
   return best;
-}
-
-double free_bytes(fs::path folder) {
-  std::error_code failed;
-  folder = fs::absolute(folder, failed);
-  while (!fs::exists(folder, failed) && folder.has_relative_path()) {
-    folder = folder.parent_path();
-  }
-  const auto space = fs::space(folder, failed);
-  return failed ? std::numeric_limits<double>::infinity() : static_cast<double>(space.available);
 }
 
 void estimate_time(const RunConfig& config, std::int64_t training_images, Preflight& out) {
@@ -100,7 +87,7 @@ Json Preflight::json() const {
 Preflight preflight(const RunConfig& config, const RecordCounts& records) {
   Preflight out;
   out.estimate = estimate_run(config, records.train + records.val);
-  out.free_disk_bytes = free_bytes(config.run_folder);
+  out.free_disk_bytes = static_cast<double>(free_bytes(existing_part(config.run_folder)));
   estimate_time(config, records.train, out);
   return out;
 }

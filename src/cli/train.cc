@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <system_error>
 
@@ -124,8 +123,8 @@ double bytes_below(const fs::path& folder) {
 }
 
 /// Says what the run will need, warns where memory is short, refuses where the disk is.
-Preflight look_ahead(const RunConfig& config) {
-  const auto [train, val] = read_manifests(config);
+Preflight look_ahead(const RunConfig& config, const std::pair<Manifest, Manifest>& manifests) {
+  const auto& [train, val] = manifests;
   auto ahead = preflight(config, {std::ssize(train.records), std::ssize(val.records)});
   const auto problem = memory_problem(config, ahead.estimate, look_at_machine());
   if (!problem.empty()) {
@@ -144,7 +143,7 @@ Preflight look_ahead(const RunConfig& config) {
 }
 
 Result dry_run(const Globals& globals, const TrainCommand& options, const RunConfig& config) {
-  const auto ahead = look_ahead(config);
+  const auto ahead = look_ahead(config, read_manifests(config));
   auto next = concat({"medaug train --config ", shell_quoted(options.config)});
   for (const auto& setting : globals.overrides) {
     next += concat({" --set ", shell_quoted(setting)});
@@ -163,12 +162,13 @@ int run(const Globals& globals, const TrainCommand& options) {
     print_result(globals, dry_run(globals, options, config));
     return 0;
   }
-  log_info(look_ahead(config).text());
-  install_stop_signals();
-  Progress bar({.label = "training", .unit = "steps", .quiet = globals.quiet});
   TrainRequest request;
   request.config = config;
   request.resume = options.resuming;
+  request.manifests = read_manifests(config);
+  log_info(look_ahead(config, *request.manifests).text());
+  install_stop_signals();
+  Progress bar({.label = "training", .unit = "steps", .quiet = globals.quiet});
   request.on_progress = [&bar](const TrainProgress& p) { show(bar, p); };
   SingleProcess alone;
   const auto trained = train(request, alone);

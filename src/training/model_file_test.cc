@@ -3,11 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <string>
 
-#include "base/error.h"
+#include "checkpoint/test_folder.h"
 #include "training/setup.h"
 
 namespace medaug {
@@ -16,11 +15,10 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class ModelFile : public ::testing::Test {
+class ModelFile : public test::FolderTest {
  protected:
   void SetUp() override {
-    folder_ = fs::path(::testing::TempDir()) / ("model_file_test_" + std::to_string(getpid()));
-    fs::create_directories(folder_);
+    FolderTest::SetUp();
     const auto tokenizer = Tokenizer::train({"a lesion", "no finding"}, 300, 0);
     info_.tokenizer = tokenizer.serialized();
     auto& options = info_.generator;
@@ -31,7 +29,6 @@ class ModelFile : public ::testing::Test {
     options.dit.caption_dim = options.text.dim;
     write_model_file(path(), info_, named_parameters(Generator(options)));
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   fs::path path() const { return folder_ / "model.safetensors"; }
 
@@ -44,17 +41,11 @@ class ModelFile : public ::testing::Test {
     NamedTensors tensors(file.tensors.begin(), file.tensors.end());
     const auto changed = folder_ / "changed.safetensors";
     write_safetensors(changed, tensors, file.metadata);
-    try {
-      load_model_file(changed, at::kCPU, at::kFloat);
-    } catch (const Error& e) {
-      EXPECT_EQ(e.code(), ErrorCode::kCheckpoint);
-      EXPECT_THAT(e.what(), HasSubstr("changed.safetensors"));
-      return e.what();
-    }
-    return "no error";
+    const auto text = test::error_of([&] { load_model_file(changed, at::kCPU, at::kFloat); });
+    EXPECT_THAT(text, HasSubstr("changed.safetensors"));
+    return text;
   }
 
-  fs::path folder_;
   ModelInfo info_;
 };
 

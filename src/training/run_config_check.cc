@@ -7,6 +7,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/files.h"
 #include "base/strings.h"
 #include "config/concat.h"
 #include "config/reader.h"
@@ -172,15 +173,6 @@ bool inside_data(const fs::path& data, const fs::path& folder) {
   }
   const auto beside = data.parent_path();
   return !leaves(folder, beside / "images") || !leaves(folder, beside / "masks");
-}
-
-/// The folder itself or its nearest ancestor that exists.
-fs::path existing_part(fs::path folder) {
-  std::error_code ignored;
-  while (!folder.empty() && !fs::exists(folder, ignored) && folder != folder.parent_path()) {
-    folder = folder.parent_path();
-  }
-  return folder.empty() ? fs::path(".") : folder;
 }
 
 void Rules::check_output() {

@@ -73,11 +73,11 @@ std::pair<Manifest, Manifest> read_manifests(const RunConfig& config) {
   return {std::move(train), Manifest{}};
 }
 
-RunData load_run_data(const RunConfig& config) {
+RunData load_run_data(const RunConfig& config, const std::pair<Manifest, Manifest>& manifests) {
   RunData data;
   data.preprocess = config.preprocess;
   const auto threads = static_cast<int>(config.data.num_workers);
-  const auto [train, val] = read_manifests(config);
+  const auto& [train, val] = manifests;
   if (val_manifest(config).empty() && config.data.val_fraction > 0.0) {
     log_info(std::to_string(val.records.size()) + " of " +
              std::to_string(train.records.size() + val.records.size()) +

@@ -24,7 +24,7 @@ struct RunData {
 std::pair<Manifest, Manifest> read_manifests(const RunConfig& config);
 
 /// Reads and caches the images and masks of both. @throws Error kData
-RunData load_run_data(const RunConfig& config);
+RunData load_run_data(const RunConfig& config, const std::pair<Manifest, Manifest>& manifests);
 
 /// Splits by group. Groups go to the second manifest until it has `fraction` of the records: at
 /// least one when there are two, never the last.

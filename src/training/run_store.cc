@@ -138,4 +138,5 @@ bool RunStore::save(const RunState& state, const NamedTensors& tensors_in, const
     return false;
   }
 }
+
 }  // namespace medaug

@@ -32,7 +32,7 @@ Session::Session(const TrainRequest& request, ProcessGroup& processes)
   }
   // Whatever can be refused is refused before the run folder is made.
   RunStore::require(config_.run_folder, request.resume);
-  data_ = load_run_data(config_);
+  data_ = load_run_data(config_, request.manifests ? *request.manifests : read_manifests(config_));
   flow_ = settled_flow(config_.flow, data_);
   store_ = std::make_unique<RunStore>(config_.run_folder, options_.keep_last);
   open();

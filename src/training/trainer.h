@@ -7,7 +7,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "data/sample.h"
 #include "training/process_group.h"
 #include "training/run_config.h"
 #include "training/run_state.h"
@@ -31,6 +33,8 @@ struct TrainProgress {
 
 struct TrainRequest {
   RunConfig config;
+  /// What `read_manifests` gave, when the caller has read them already.
+  std::optional<std::pair<Manifest, Manifest>> manifests = {};
   bool resume = false;  ///< go on from the newest good checkpoint of the run folder
   std::function<void(const TrainProgress&)> on_progress = {};
 };
