@@ -43,17 +43,20 @@ void add_rms_norm_bench(benchmark::State& state) {
   forward_and_backward(state, [&] { return add_rms_norm(x, y, multiplier, 1e-5); });
 }
 
-void norm_rotate_split_bench(benchmark::State& state) {
-  const auto x = leaf({kBatch, kTokens, kWidth});
+void split_heads_bench(benchmark::State& state) {
+  const auto x = leaf({kBatch, kTokens, 3 * kWidth});
   const auto weight = leaf({kWidth}, at::kFloat), bias = leaf({kWidth}, at::kFloat);
   const auto rotary = rotary_table(16, 16, {.head_dim = kWidth / kHeads});
-  forward_and_backward(state,
-                       [&] { return norm_rotate_split(x, weight, bias, rotary, kHeads, 1e-5); });
+  const HeadGroup normed{kHeads, weight, bias, true};
+  forward_and_backward(state, [&] {
+    const auto heads = split_heads(x, {normed, normed, {kHeads}}, rotary, 1e-5);
+    return at::stack(heads);
+  });
 }
 
 void swiglu_bench(benchmark::State& state) {
-  const auto a = leaf({kBatch, kTokens, kHidden}), b = leaf({kBatch, kTokens, kHidden});
-  forward_and_backward(state, [&] { return swiglu(a, b); });
+  const auto ab = leaf({kBatch, kTokens, 2 * kHidden});
+  forward_and_backward(state, [&] { return swiglu(ab); });
 }
 
 void attention_bench(benchmark::State& state) {
@@ -101,7 +104,7 @@ void linear_bench(benchmark::State& state) {
 
 BENCHMARK(rms_norm_bench)->Arg(1)->Arg(0)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(add_rms_norm_bench)->Arg(1)->Arg(0)->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(norm_rotate_split_bench)->Arg(1)->Arg(0)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(split_heads_bench)->Arg(1)->Arg(0)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(swiglu_bench)->Arg(1)->Arg(0)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(attention_bench)->Arg(1)->Arg(0)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(conv3x3_bench)

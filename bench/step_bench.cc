@@ -136,9 +136,11 @@ class Worker {
 
   void check(const std::string& out) {
     NamedTensors tensors{{"images", sample().cpu()}};
-    const auto loss = flow_loss(model_, batch_, draws_, flow_);
-    loss.mean().backward();
-    tensors.emplace_back("loss", loss.detach().cpu());
+    {
+      const at::NoGradGuard no_grad;
+      tensors.emplace_back("loss", flow_loss(model_, batch_, draws_, flow_).cpu());
+    }
+    flow_gradients(model_, batch_, draws_, flow_);
     for (const auto& item : model_.named_parameters()) {
       if (item.value().grad().defined()) {
         tensors.emplace_back("grad." + item.key(),
@@ -150,7 +152,7 @@ class Worker {
   }
 
   void train() {
-    flow_loss(model_, batch_, draws_, flow_).mean().backward();
+    flow_gradients(model_, batch_, draws_, flow_);
     optimizer_.step(1e-4, clip_scale(optimizer_.gradient_norm(), 1.0), {0.99, 0.999});
     optimizer_.clear_gradients();
     wait_for(model_.parameters().front());

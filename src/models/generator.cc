@@ -5,6 +5,13 @@
 
 namespace medaug {
 
+Conditions Conditions::narrow(std::int64_t begin, std::int64_t count) const {
+  const auto part = [&](const at::Tensor& x) {
+    return x.defined() ? x.narrow(0, begin, count) : x;
+  };
+  return {part(tokens), part(token_mask), part(mask), part(mask_present), part(augment)};
+}
+
 Generator::Generator(const GeneratorOptions& options, std::optional<std::uint64_t> seed,
                      at::Device device)
     : options_(options) {
@@ -18,13 +25,13 @@ at::Tensor Generator::encode_text(const Conditions& conditions) const {
   return text_->forward(conditions.tokens, conditions.token_mask);
 }
 
-at::Tensor Generator::predict(const at::Tensor& z, const at::Tensor& time,
-                              const at::Tensor& caption, const Conditions& conditions,
-                              const NextDiTCall& call) const {
+at::Tensor Generator::predict(const at::Tensor& z, const at::Tensor& time, const EncodedText& text,
+                              const Conditions& conditions, const NextDiTCall& call) const {
   NextDiTInput in;
   in.x = z;
   in.time = time;
-  in.caption = caption;
+  in.caption = text.features;
+  in.caption_heads = text.heads;
   in.caption_mask = conditions.token_mask;
   in.mask = conditions.mask;
   in.mask_present = conditions.mask_present;

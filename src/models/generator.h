@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -16,12 +17,21 @@ struct Conditions {
   at::Tensor mask = {};          ///< (N, K, H, W) float32 in [0, 1]
   at::Tensor mask_present = {};  ///< (N) float32, 0 or 1
   at::Tensor augment = {};       ///< (N, F) float32, or undefined = zeros
+
+  /// Those of `count` images from `begin` on.
+  Conditions narrow(std::int64_t begin, std::int64_t count) const;
 };
 
 struct GeneratorOptions {
   NextDiTOptions dit;
   TextEncoderOptions text;
   std::int64_t vocabulary = 0;  ///< pieces the tokenizer has
+};
+
+/// Captions as the network reads them.
+struct EncodedText {
+  at::Tensor features = {};              ///< (N, L, Dc)
+  std::vector<CaptionHeads> heads = {};  ///< of each block; empty = made in every call
 };
 
 /// The text encoder and the image model, trained as one.
@@ -33,8 +43,8 @@ class Generator : public torch::nn::Module {
 
   /// Caption features, once per caption. (N, L, Dc)
   at::Tensor encode_text(const Conditions& conditions) const;
-  /// The network's raw prediction for z at `time` (N). @param caption  as `encode_text` gives it
-  at::Tensor predict(const at::Tensor& z, const at::Tensor& time, const at::Tensor& caption,
+  /// The network's raw prediction for z at `time` (N).
+  at::Tensor predict(const at::Tensor& z, const at::Tensor& time, const EncodedText& text,
                      const Conditions& conditions, const NextDiTCall& call = {}) const;
 
   const GeneratorOptions& options() const { return options_; }

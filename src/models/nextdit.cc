@@ -43,6 +43,11 @@ void open_gates(const Tensor& offset, const NextDiTOptions& o) {
   }
 }
 
+nn::HeadGroup group(std::int64_t heads, const std::shared_ptr<nn::LayerNormWeight>& norm,
+                    bool rotate = false) {
+  return {heads, norm ? wide(norm->weight) : Tensor(), norm ? wide(norm->bias) : Tensor(), rotate};
+}
+
 void show(const NextDiTCall& call, const std::string& name, const Tensor& value) {
   if (call.observe) {
     call.observe(name, value);
@@ -100,25 +105,29 @@ Attention::Attention(const NextDiTOptions& o, nn::Initializer& init)
   }
 }
 
-Tensor Attention::heads_of(const Tensor& x, const std::shared_ptr<nn::LayerNormWeight>& norm,
-                           const Tensor& rotary, std::int64_t heads) const {
-  const auto weight = norm ? wide(norm->weight) : Tensor();
-  const auto bias = norm ? wide(norm->bias) : Tensor();
-  return nn::norm_rotate_split(x, weight, bias, rotary, heads, kLayerNormEps);  // (N, heads, T, d)
+CaptionHeads Attention::caption_heads(const Tensor& caption) const {
+  const auto kv = nn::linear_together(caption, {wk_y_.get(), wv_y_.get()});
+  const auto heads = nn::split_heads(kv, {group(kv_heads_, ky_norm_), group(kv_heads_, nullptr)},
+                                     Tensor(), kLayerNormEps);
+  return {heads[0], heads[1]};
 }
 
-Tensor Attention::forward(const Tensor& x, const Tensor& caption,
+Tensor Attention::forward(const Tensor& x, const CaptionHeads& caption,
                           const BlockContext& context) const {
+  const auto qkv = nn::linear_together(x, {wq_.get(), wk_.get(), wv_.get()});
+  const auto heads = nn::split_heads(
+      qkv,
+      {group(heads_, q_norm_, true), group(kv_heads_, k_norm_, true), group(kv_heads_, nullptr)},
+      context.rotary, kLayerNormEps);
   nn::AttentionInputs in;
-  in.q = heads_of(wq_->forward(x), q_norm_, context.rotary, heads_);     // (N, heads, T, d)
-  in.k = heads_of(wk_->forward(x), k_norm_, context.rotary, kv_heads_);  // (N, kv_heads, T, d)
-  in.v = heads_of(wv_->forward(x), nullptr, Tensor(), kv_heads_);
+  in.q = heads[0];  // (N, heads, T, d)
+  in.k = heads[1];  // (N, kv_heads, T, d)
+  in.v = heads[2];
   in.key_mask = context.token_mask;
   in.scale = context.scale;
-  if (caption.defined()) {
-    in.caption_k =
-        heads_of(wk_y_->forward(caption), ky_norm_, Tensor(), kv_heads_);  // (N, kv_heads, L, d)
-    in.caption_v = heads_of(wv_y_->forward(caption), nullptr, Tensor(), kv_heads_);
+  if (caption.k.defined()) {
+    in.caption_k = caption.k;
+    in.caption_v = caption.v;
     in.caption_mask = context.caption_mask;
     in.gate = wide(gate_).tanh();
   }
@@ -127,13 +136,16 @@ Tensor Attention::forward(const Tensor& x, const Tensor& caption,
 
 FeedForward::FeedForward(const NextDiTOptions& o, nn::Initializer& init) {
   const auto hidden = ffn_hidden(o);
-  w1_ = register_module("w1", std::make_shared<Linear>(o.dim, hidden, false, Init::kXavier, init));
-  w2_ = register_module("w2", std::make_shared<Linear>(hidden, o.dim, false, Init::kXavier, init));
-  w3_ = register_module("w3", std::make_shared<Linear>(o.dim, hidden, false, Init::kXavier, init));
+  const auto linear = [&](const char* name, std::int64_t in, std::int64_t out) {
+    return register_module(name, std::make_shared<Linear>(in, out, false, Init::kXavier, init));
+  };
+  w1_ = linear("w1", o.dim, hidden);
+  w3_ = linear("w3", o.dim, hidden);  // beside w1 in memory, for one product of both
+  w2_ = linear("w2", hidden, o.dim);
 }
 
 Tensor FeedForward::forward(const Tensor& x) const {
-  return w2_->forward(nn::swiglu(w1_->forward(x), w3_->forward(x)));
+  return w2_->forward(nn::swiglu(nn::linear_together(x, {w1_.get(), w3_.get()})));
 }
 
 Block::Block(const NextDiTOptions& o, nn::Initializer& init) : eps_(o.norm_eps) {
@@ -160,7 +172,15 @@ Block::Block(const NextDiTOptions& o, nn::Initializer& init) : eps_(o.norm_eps) 
   }
 }
 
-Tensor Block::forward(const Tensor& x_in, const Tensor& condition, const Tensor& caption_in,
+CaptionHeads Block::caption_heads(const Tensor& caption) const {
+  if (!caption.defined()) {
+    return {};
+  }
+  const auto weight = wide(attention_y_norm_->weight).unsqueeze(0);
+  return attention_->caption_heads(nn::rms_norm(caption, weight, eps_));
+}
+
+Tensor Block::forward(const Tensor& x_in, const Tensor& condition, const CaptionHeads& caption,
                       const BlockContext& context) const {
   const auto modulation =
       modulation_ ? modulation_->forward(condition) : condition + modulation_offset_;
@@ -170,16 +190,12 @@ Tensor Block::forward(const Tensor& x_in, const Tensor& condition, const Tensor&
   const auto weight = [](const std::shared_ptr<nn::RmsWeight>& norm) {
     return wide(norm->weight).unsqueeze(0);
   };
-  Tensor caption;
-  if (caption_in.defined()) {
-    caption = nn::rms_norm(caption_in, weight(attention_y_norm_), eps_);  // (N, L, Dc)
-  }
-  auto h = nn::rms_norm(x_in, weight(attention_norm1_) * (1.0 + parts[0]), eps_);
-  h = attention_->forward(h, caption, context);
-  const auto x = nn::add_rms_norm(x_in, h, weight(attention_norm2_) * parts[1].tanh(), eps_);
-  h = nn::rms_norm(x, weight(ffn_norm1_) * (1.0 + parts[2]), eps_);
-  h = feed_forward_->forward(h);
-  return nn::add_rms_norm(x, h, weight(ffn_norm2_) * parts[3].tanh(), eps_);  // (N, T, D)
+  auto h = nn::rms_norm_and_input(x_in, weight(attention_norm1_) * (1.0 + parts[0]), eps_);
+  auto y = attention_->forward(h.normed, caption, context);
+  const auto x = nn::add_rms_norm(h.input, y, weight(attention_norm2_) * parts[1].tanh(), eps_);
+  h = nn::rms_norm_and_input(x, weight(ffn_norm1_) * (1.0 + parts[2]), eps_);
+  y = feed_forward_->forward(h.normed);
+  return nn::add_rms_norm(h.input, y, weight(ffn_norm2_) * parts[3].tanh(), eps_);  // (N, T, D)
 }
 
 NextDiT::NextDiT(const NextDiTOptions& o, std::optional<std::uint64_t> seed, at::Device device)
@@ -308,15 +324,28 @@ Tensor NextDiT::run_blocks(Tensor tokens, const Tensor& condition, const Tensor&
     if (call.checkpoint_activations && tokens.requires_grad()) {
       tokens = nn::checkpointed(
           [&block, context](const Tensor& x, const Tensor& c, const Tensor& y) {
-            return block.forward(x, c, y, context);
+            return block.forward(x, c, block.caption_heads(y), context);
           },
           tokens, shared, caption);
     } else {
-      tokens = block.forward(tokens, shared, caption, context);
+      const auto heads =
+          in.caption_heads.empty() ? block.caption_heads(caption) : in.caption_heads[i];
+      tokens = block.forward(tokens, shared, heads, context);
     }
     show(call, "layer" + std::to_string(i) + ".out", tokens);
   }
   return tokens;
+}
+
+std::vector<CaptionHeads> NextDiT::caption_heads(const Tensor& caption) const {
+  std::vector<CaptionHeads> heads;
+  if (options_.caption_dim == 0) {
+    return heads;
+  }
+  for (const auto& layer : layers_) {
+    heads.push_back(layer->caption_heads(caption.to(dtype())));
+  }
+  return heads;
 }
 
 Tensor NextDiT::final_layer(const Tensor& tokens, const Tensor& condition) const {

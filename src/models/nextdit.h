@@ -21,10 +21,17 @@ namespace medaug {
 
 using at::Tensor;
 
+/// Keys and values that one block makes from the captions: (N, kv_heads, L, d) each.
+struct CaptionHeads {
+  Tensor k = {}, v = {};  ///< undefined when the model has no captions
+};
+
 struct NextDiTInput {
-  Tensor x = {};             ///< (N, C, H, W)
-  Tensor time = {};          ///< (N) float32, 0 = noise, 1 = image
-  Tensor caption = {};       ///< (N, L, Dc) features, or undefined when the model has no captions
+  Tensor x = {};        ///< (N, C, H, W)
+  Tensor time = {};     ///< (N) float32, 0 = noise, 1 = image
+  Tensor caption = {};  ///< (N, L, Dc) features, or undefined when the model has no captions
+  std::vector<CaptionHeads> caption_heads =
+      {};                    ///< `NextDiT::caption_heads(caption)`; empty = made in the call
   Tensor caption_mask = {};  ///< (N, L), true = real; at least one per row
   Tensor mask = {};          ///< (N, K, H, W) in [0, 1], or undefined = absent from all
   Tensor mask_present = {};  ///< (N) 0 or 1, or undefined = present in all
@@ -53,14 +60,13 @@ struct BlockContext {
 class Attention : public torch::nn::Module {
  public:
   Attention(const NextDiTOptions& options, nn::Initializer& init);
-  /// @param x (N, T, D) normed and modulated  @param caption (N, L, Dc) normed, or undefined
-  Tensor forward(const Tensor& x, const Tensor& caption,
+  /// @param caption (N, L, Dc) normed
+  CaptionHeads caption_heads(const Tensor& caption) const;
+  /// @param x (N, T, D) normed and modulated
+  Tensor forward(const Tensor& x, const CaptionHeads& caption,
                  const BlockContext& context) const;  // (N, T, D)
 
  private:
-  Tensor heads_of(const Tensor& x, const std::shared_ptr<nn::LayerNormWeight>& norm,
-                  const Tensor& rotary, std::int64_t heads) const;
-
   std::int64_t heads_, kv_heads_;
   std::shared_ptr<nn::Linear> wq_, wk_, wv_, wo_, wk_y_, wv_y_;
   std::shared_ptr<nn::LayerNormWeight> q_norm_, k_norm_, ky_norm_;
@@ -79,8 +85,10 @@ class FeedForward : public torch::nn::Module {
 class Block : public torch::nn::Module {
  public:
   Block(const NextDiTOptions& options, nn::Initializer& init);
+  /// @param caption    (N, L, Dc), or undefined
+  CaptionHeads caption_heads(const Tensor& caption) const;
   /// @param condition  (N, A) after its SiLU, or the shared modulation (N, 4 D)
-  Tensor forward(const Tensor& x, const Tensor& condition, const Tensor& caption,
+  Tensor forward(const Tensor& x, const Tensor& condition, const CaptionHeads& caption,
                  const BlockContext& context) const;
 
  private:
@@ -104,6 +112,9 @@ class NextDiT : public torch::nn::Module {
   /// What the network returns for one size of image: (N, out_channels, H, W) in the dtype of the
   /// weights.
   Tensor forward(const NextDiTInput& in, const NextDiTCall& call = {}) const;
+  /// What each block makes from the captions (N, L, Dc): it does not depend on the image or the
+  /// time, so a sampler makes it once.
+  std::vector<CaptionHeads> caption_heads(const Tensor& caption) const;
   /// Images of different sizes (C, H_i, W_i) in one padded batch; captions as in `shared`. Linear
   /// ends only.
   std::vector<Tensor> forward_list(const std::vector<Tensor>& images, const NextDiTInput& shared,

@@ -58,11 +58,11 @@ TEST(Generator, NoAugmentVectorMeansZerosAsInTraining) {
   const auto in = input(options.dit, 2, 16, 16);
   Conditions conditions;
   conditions.token_mask = in.caption_mask;
-  const auto without = model.predict(in.x, in.time, in.caption, conditions, {});
+  const auto without = model.predict(in.x, in.time, {in.caption}, conditions, {});
   conditions.augment = at::zeros({2, options.dit.augment_features});
-  EXPECT_TRUE(without.equal(model.predict(in.x, in.time, in.caption, conditions, {})));
+  EXPECT_TRUE(without.equal(model.predict(in.x, in.time, {in.caption}, conditions, {})));
   conditions.augment = at::ones({2, options.dit.augment_features});
-  EXPECT_FALSE(without.equal(model.predict(in.x, in.time, in.caption, conditions, {})));
+  EXPECT_FALSE(without.equal(model.predict(in.x, in.time, {in.caption}, conditions, {})));
 }
 
 TEST(NextDiT, FreshNetworkReturnsExactlyZero) {
@@ -261,8 +261,14 @@ TEST(Generator, CaptionChangesTheImageOnceTrained) {
   conditions.token_mask = conditions.tokens != 0;
   conditions.mask = at::rand({1, 1, 16, 16}).repeat({2, 1, 1, 1});
   const auto z = at::randn({1, 3, 16, 16}).repeat({2, 1, 1, 1});
-  const auto out = model.predict(z, at::full({2}, 0.5), model.encode_text(conditions), conditions);
+  const auto time = at::full({2}, 0.5);
+  const auto features = model.encode_text(conditions);
+  const auto out = model.predict(z, time, {features}, conditions);
   EXPECT_GT((out[0] - out[1]).abs().max().item<float>(), 1e-3F);
+  // Keys and values made beforehand are the same.
+  const auto ahead = model.dit().caption_heads(features);
+  EXPECT_EQ(ahead.size(), static_cast<std::size_t>(o.dit.layers));
+  EXPECT_TRUE(out.equal(model.predict(z, time, {features, ahead}, conditions)));
 }
 
 }  // namespace

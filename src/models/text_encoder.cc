@@ -34,21 +34,24 @@ TextLayer::TextLayer(const TextEncoderOptions& o, nn::Initializer& init) : heads
   v_ = linear("v", o.dim, o.dim);
   out_ = linear("out", o.dim, o.dim);
   w1_ = linear("w1", o.dim, hidden);
-  w2_ = linear("w2", hidden, o.dim);
   w3_ = linear("w3", o.dim, hidden);
+  w2_ = linear("w2", hidden, o.dim);
 }
 
 Tensor TextLayer::forward(const Tensor& x, const Tensor& mask) const {
   const auto h = norm(x, norm1_);
   nn::AttentionInputs in;
-  in.q = nn::norm_rotate_split(q_->forward(h), {}, {}, {}, heads_, kEps);  // (N, heads, L, d)
-  in.k = nn::norm_rotate_split(k_->forward(h), {}, {}, {}, heads_, kEps);
-  in.v = nn::norm_rotate_split(v_->forward(h), {}, {}, {}, heads_, kEps);
+  const auto qkv = nn::linear_together(h, {q_.get(), k_.get(), v_.get()});
+  const auto heads =
+      nn::split_heads(qkv, {{heads_}, {heads_}, {heads_}}, {}, kEps);  // (N, heads, L, d) each
+  in.q = heads[0];
+  in.k = heads[1];
+  in.v = heads[2];
   in.key_mask = mask;
   in.scale = 1.0 / std::sqrt(static_cast<double>(in.q.size(3)));
   const auto y = x + out_->forward(nn::attention(in));  // (N, L, D)
   const auto g = norm(y, norm2_);
-  return y + w2_->forward(nn::swiglu(w1_->forward(g), w3_->forward(g)));
+  return y + w2_->forward(nn::swiglu(nn::linear_together(g, {w1_.get(), w3_.get()})));
 }
 
 TextEncoder::TextEncoder(const TextEncoderOptions& o, std::int64_t vocabulary,

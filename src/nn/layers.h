@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,14 @@ class Linear : public torch::nn::Module {
   Tensor weight;
   Tensor bias;
 };
+
+/// The outputs of several layers without bias for the same x, side by side: one product instead of
+/// several. Weights that lie one behind another in memory (`gather_parameters`) are not copied.
+/// @return (..., sum of out)
+Tensor linear_together(const Tensor& x, std::initializer_list<const Linear*> layers);
+
+/// Moves all parameters of a module into one block of memory, in their order.
+void gather_parameters(torch::nn::Module& module);
 
 /// Holds the weight of an RMS norm; the norm itself is fused with what follows it (nn/ops.h).
 class RmsWeight : public torch::nn::Module {

@@ -4,7 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <optional>
+#include <vector>
 
 // The operators of a NextDiT block that are worth fusing, forward and backward. Each has one
 // meaning, given by its formula and by the plain version in `nn::reference`; on the CPU in float32
@@ -27,18 +27,30 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& multiplier, double ep
 at::Tensor add_rms_norm(const at::Tensor& x, const at::Tensor& y, const at::Tensor& multiplier,
                         double eps);
 
-/// Layer norm over all heads jointly (when `weight` is defined), then rotation of adjacent pairs by
-/// the angles of the token's place, then the head split.
-/// @param x        (B, N, H * d)
-/// @param weight, bias  (H * d) float32, or undefined for no norm
-/// @param rotary   (N, d / 2, 2) or (B, N, d / 2, 2) float32 cos and sin, or undefined for no
-/// rotation
-/// @return         (B, H, N, d)
-at::Tensor norm_rotate_split(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                             const at::Tensor& rotary, std::int64_t heads, double eps);
+struct NormAndInput {
+  at::Tensor normed, input;
+};
+/// `rms_norm`, and its input for the residual beside it: the gradients of both are then added in
+/// the same pass.
+NormAndInput rms_norm_and_input(const at::Tensor& x, const at::Tensor& multiplier, double eps);
 
-/// silu(a) * b
-at::Tensor swiglu(const at::Tensor& a, const at::Tensor& b);
+/// Columns of one linear layer's output that become heads: queries, keys or values.
+struct HeadGroup {
+  std::int64_t heads = 0;
+  at::Tensor weight = {}, bias = {};  ///< (H * d) float32 of the norm, or undefined for no norm
+  bool rotate = false;
+};
+
+/// For each group of columns: layer norm over all its heads jointly, then rotation of adjacent
+/// pairs by the angles of the token's place, then the head split.
+/// @param x       (B, N, sum of H * d)
+/// @param rotary  (N, d / 2, 2) or (B, N, d / 2, 2) float32 cos and sin; undefined = no rotation
+/// @return        (B, H, N, d) for each group
+std::vector<at::Tensor> split_heads(const at::Tensor& x, const std::vector<HeadGroup>& groups,
+                                    const at::Tensor& rotary, double eps);
+
+/// silu(a) * b.  @param ab  (..., 2 D), a before b
+at::Tensor swiglu(const at::Tensor& ab);
 
 struct AttentionInputs {
   at::Tensor q = {};  ///< (B, H, N, d)
@@ -62,9 +74,9 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& multiplier, double ep
                     Activation activation);
 at::Tensor add_rms_norm(const at::Tensor& x, const at::Tensor& y, const at::Tensor& multiplier,
                         double eps);
-at::Tensor norm_rotate_split(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                             const at::Tensor& rotary, std::int64_t heads, double eps);
-at::Tensor swiglu(const at::Tensor& a, const at::Tensor& b);
+std::vector<at::Tensor> split_heads(const at::Tensor& x, const std::vector<HeadGroup>& groups,
+                                    const at::Tensor& rotary, double eps);
+at::Tensor swiglu(const at::Tensor& ab);
 at::Tensor attention(const AttentionInputs& in);
 }  // namespace reference
 

@@ -36,6 +36,15 @@ Tensor repeat_heads(const Tensor& x, std::int64_t heads) {
   return x.size(1) == heads ? x : x.repeat_interleave(heads / x.size(1), 1);
 }
 
+// Adjacent pairs of x (B, H, N, d) turned.
+Tensor rotated(const Tensor& x, const Tensor& rotary) {
+  const auto pairs = x.unflatten(-1, {-1, 2});                           // (B, H, N, d/2, 2)
+  const auto angles = rotary.dim() == 4 ? rotary.unsqueeze(1) : rotary;  // (..., N, d/2, 2)
+  const auto cos = angles.select(-1, 0), sin = angles.select(-1, 1);     // (N, d/2)
+  const auto a = pairs.select(-1, 0), b = pairs.select(-1, 1);
+  return at::stack({a * cos - b * sin, a * sin + b * cos}, -1).flatten(-2);  // (B, H, N, d)
+}
+
 }  // namespace
 
 Tensor rms_norm(const Tensor& x, const Tensor& multiplier, double eps, Activation activation) {
@@ -47,26 +56,37 @@ Tensor add_rms_norm(const Tensor& x, const Tensor& y, const Tensor& multiplier, 
   return (nn::wide(x) + normalised(y, multiplier, eps)).to(x.scalar_type());
 }
 
-Tensor norm_rotate_split(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                         const Tensor& rotary, std::int64_t heads, double eps) {
-  auto wide = nn::wide(x);
-  const auto type = wide.scalar_type();
-  if (weight.defined()) {
-    wide = at::layer_norm(wide, {x.size(2)}, weight.to(type), bias.to(type), eps);
+std::vector<Tensor> split_heads(const Tensor& x, const std::vector<HeadGroup>& groups,
+                                const Tensor& rotary, double eps) {
+  std::int64_t heads = 0;
+  for (const auto& group : groups) {
+    heads += group.heads;
   }
-  wide = wide.view({x.size(0), x.size(1), heads, -1}).transpose(1, 2);  // (B, H, N, d)
-  if (rotary.defined()) {
-    const auto pairs = wide.unflatten(-1, {-1, 2});  // (B, H, N, d/2, 2)
-    const auto angles =
-        (rotary.dim() == 4 ? rotary.unsqueeze(1) : rotary).to(type);    // (..., N, d/2, 2)
-    const auto cos = angles.select(-1, 0), sin = angles.select(-1, 1);  // (N, d/2)
-    const auto a = pairs.select(-1, 0), b = pairs.select(-1, 1);
-    wide = at::stack({a * cos - b * sin, a * sin + b * cos}, -1).flatten(-2);  // (B, H, N, d)
+  const auto head_dim = x.size(2) / heads;
+  std::vector<Tensor> out;
+  std::int64_t offset = 0;
+  for (const auto& group : groups) {
+    const auto width = group.heads * head_dim;
+    auto part = nn::wide(x.narrow(2, offset, width));
+    const auto type = part.scalar_type();
+    if (group.weight.defined()) {
+      part = at::layer_norm(part, {width}, group.weight.to(type), group.bias.to(type), eps);
+    }
+    part =
+        part.view({x.size(0), x.size(1), group.heads, head_dim}).transpose(1, 2);  // (B, H, N, d)
+    if (group.rotate && rotary.defined()) {
+      part = rotated(part, rotary.to(type));
+    }
+    out.push_back(part.to(x.scalar_type()).contiguous());
+    offset += width;
   }
-  return wide.to(x.scalar_type()).contiguous();
+  return out;
 }
 
-Tensor swiglu(const Tensor& a, const Tensor& b) { return at::silu(a) * b; }
+Tensor swiglu(const Tensor& ab) {
+  const auto halves = ab.chunk(2, -1);
+  return at::silu(halves[0]) * halves[1];
+}
 
 Tensor attention(const AttentionInputs& in) {
   const auto heads = in.q.size(1);

@@ -2,10 +2,17 @@
 #include "training/flow_step.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <numbers>
+#include <utility>
+#include <vector>
+
+#include "nn/team.h"
 
 namespace medaug {
 
@@ -48,8 +55,75 @@ at::Tensor flow_loss(const Generator& model, const FlowBatch& batch, const FlowD
   const auto z = interpolate(batch.images, noise, time, options);  // (N, C, H, W)
   const auto caption = model.encode_text(batch.conditions);        // (N, L, Dc)
   const auto predicted =
-      model.predict(network_input(z, time, options), time, caption, batch.conditions, call);
+      model.predict(network_input(z, time, options), time, {caption}, batch.conditions, call);
   return velocity_loss(predicted, batch.images, noise, z, time, options);  // (N)
+}
+
+namespace {
+
+using torch::autograd::variable_list;
+
+struct PartResult {
+  double loss = 0.0;        ///< summed
+  variable_list gradients;  ///< undefined for a parameter that was not reached
+};
+
+PartResult part_gradients(const Generator& model, const variable_list& parameters,
+                          const FlowBatch& batch, const FlowDraws& draws, nn::Share share,
+                          const FlowOptions& options, const NextDiTCall& call, double factor) {
+  const FlowBatch part{batch.images.narrow(0, share.begin, share.count),
+                       batch.conditions.narrow(share.begin, share.count),
+                       {}};
+  const FlowDraws own{draws.noise.narrow(0, share.begin, share.count),
+                      draws.time.narrow(0, share.begin, share.count)};
+  const at::AutoGradMode with_gradients(true);
+  const auto loss = flow_loss(model, part, own, options, call).sum();
+  auto gradients = torch::autograd::grad({loss * factor}, parameters, {}, false, false, true);
+  return {loss.item<double>(), std::move(gradients)};
+}
+
+/// Adds the gradients of all parts to those of the first.
+void add_parts(std::vector<PartResult>& parts) {
+  const auto team = static_cast<int>(parts.size());
+  const auto count = parts.front().gradients.size();
+  nn::run_team(team, [&](int member) {
+    const at::NoGradGuard no_grad;
+    for (auto i = static_cast<std::size_t>(member); i < count; i += parts.size()) {
+      auto& sum = parts.front().gradients[i];
+      for (std::size_t k = 1; k < parts.size(); ++k) {
+        const auto& more = parts[k].gradients[i];
+        if (sum.defined() && more.defined()) {
+          sum.add_(more);
+        } else if (more.defined()) {
+          sum = more;
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+double flow_gradients(const Generator& model, const FlowBatch& batch, const FlowDraws& draws,
+                      const FlowOptions& options, const NextDiTCall& call, double scale) {
+  const auto images = batch.images.size(0);
+  const auto parameters = model.parameters();
+  const int team = batch.images.device().is_cpu() ? nn::team_size(images) : 1;
+  std::vector<PartResult> parts(static_cast<std::size_t>(team));
+  nn::run_team(team, [&](int part) {
+    parts[static_cast<std::size_t>(part)] =
+        part_gradients(model, parameters, batch, draws, nn::share_of(images, part, team), options,
+                       call, scale / static_cast<double>(images));
+  });
+  add_parts(parts);
+  double loss = 0.0;
+  for (const auto& part : parts) {
+    loss += part.loss;
+  }
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    at::Tensor(parameters[i]).mutable_grad() = parts.front().gradients[i];
+  }
+  return loss / static_cast<double>(images);
 }
 
 }  // namespace medaug

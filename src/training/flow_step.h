@@ -38,4 +38,11 @@ at::Tensor draw_noise(at::IntArrayRef shape, std::span<const std::int64_t> keys,
 at::Tensor flow_loss(const Generator& model, const FlowBatch& batch, const FlowDraws& draws,
                      const FlowOptions& options, const NextDiTCall& call = {});
 
+/// Mean loss of a batch. Its gradient, times `scale`, becomes that of every parameter that it
+/// reaches; what stood there before is gone. On the CPU the parts of a large batch go through the
+/// network at the same time (nn/team.h) and their gradients are added in their order, so that the
+/// same number of threads gives the same bits.
+double flow_gradients(const Generator& model, const FlowBatch& batch, const FlowDraws& draws,
+                      const FlowOptions& options, const NextDiTCall& call = {}, double scale = 1.0);
+
 }  // namespace medaug

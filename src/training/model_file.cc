@@ -138,6 +138,7 @@ LoadedModel load_model_file(const std::filesystem::path& path, at::Device device
   auto model = std::make_shared<Generator>(info.generator, std::nullopt);
   fill_weights(*model, file);
   model->to(device, dtype);
+  nn::gather_parameters(*model);
   model->eval();
   for (auto& parameter : model->parameters()) {
     parameter.set_requires_grad(false);

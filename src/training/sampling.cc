@@ -7,8 +7,11 @@
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 
+#include <atomic>
+#include <map>
 #include <vector>
 
+#include "nn/team.h"
 #include "training/flow_step.h"
 
 namespace medaug {
@@ -16,62 +19,73 @@ namespace {
 
 using at::Tensor;
 
+/// What one call of the network is given beside the image and the time.
 struct BranchInputs {
-  Tensor caption;
+  EncodedText text;
   Conditions conditions;
 };
-
-BranchInputs inputs_of(Branch branch, const SamplingRequest& request, const Tensor& text,
-                       const Tensor& no_text) {
-  const bool with_text = branch == Branch::kFull || branch == Branch::kNoMask;
-  BranchInputs inputs{with_text ? text : no_text, request.conditions};
-  inputs.conditions.token_mask =
-      with_text ? request.conditions.token_mask : request.no_text.token_mask;
-  if ((branch == Branch::kNoMask || branch == Branch::kNothing) &&
-      inputs.conditions.mask.defined()) {
-    inputs.conditions.mask_present = at::zeros_like(inputs.conditions.mask_present);
-  }
-  return inputs;
-}
 
 Tensor join(const std::vector<Tensor>& parts) {
   return !parts.front().defined() || parts.size() == 1 ? parts.front() : at::cat(parts);
 }
 
-// Branches along the batch: one call of the network for all of them.
-BranchInputs stack_branches(std::span<const Branch> branches, const SamplingRequest& request,
-                            const Tensor& text, const Tensor& no_text) {
-  std::vector<Tensor> captions, token_masks, masks, present;
-  for (const auto branch : branches) {
-    const auto one = inputs_of(branch, request, text, no_text);
-    captions.push_back(one.caption);
-    token_masks.push_back(one.conditions.token_mask);
-    masks.push_back(one.conditions.mask);
-    present.push_back(one.conditions.mask_present);
+/// The inputs of every set of branches, made when it is first asked for: the captions' keys and
+/// values do not depend on the step.
+class Branches {
+ public:
+  Branches(const Generator& model, const SamplingRequest& request)
+      : model_(model),
+        request_(request),
+        text_(model.encode_text(request.conditions)),
+        no_text_(request.no_text.tokens.defined() ? model.encode_text(request.no_text) : text_) {}
+
+  /// Branches along the batch: one call of the network for all of them.
+  const BranchInputs& stacked(std::span<const Branch> branches) {
+    const std::vector<Branch> key(branches.begin(), branches.end());
+    const auto found = made_.find(key);
+    return found != made_.end() ? found->second : made_.emplace(key, make(key)).first->second;
   }
-  BranchInputs all;
-  all.caption = join(captions);
-  all.conditions.token_mask = join(token_masks);
-  all.conditions.mask = join(masks);
-  all.conditions.mask_present = join(present);
-  return all;
-}
 
-}  // namespace
+ private:
+  BranchInputs make(const std::vector<Branch>& branches) const {
+    std::vector<Tensor> captions, token_masks, masks, present;
+    for (const auto branch : branches) {
+      const bool with_text = branch == Branch::kFull || branch == Branch::kNoMask;
+      const bool with_mask = branch == Branch::kFull || branch == Branch::kNoText;
+      const auto& given = request_.conditions;
+      captions.push_back(with_text ? text_ : no_text_);
+      token_masks.push_back(with_text ? given.token_mask : request_.no_text.token_mask);
+      masks.push_back(given.mask);
+      present.push_back(with_mask || !given.mask.defined() ? given.mask_present
+                                                           : at::zeros_like(given.mask_present));
+    }
+    BranchInputs all;
+    all.text.features = join(captions);
+    all.text.heads = model_.dit().caption_heads(all.text.features);
+    all.conditions.token_mask = join(token_masks);
+    all.conditions.mask = join(masks);
+    all.conditions.mask_present = join(present);
+    return all;
+  }
 
-Tensor sample_images(const Generator& model, const SamplingRequest& request,
-                     const SamplingSettings& settings, const StepCallback& on_step) {
+  const Generator& model_;
+  const SamplingRequest& request_;
+  Tensor text_, no_text_;
+  std::map<std::vector<Branch>, BranchInputs> made_;
+};
+
+Tensor sample_part(const Generator& model, const SamplingRequest& request,
+                   const SamplingSettings& settings, const StepCallback& on_step) {
   const c10::InferenceMode inference;
   const auto n = static_cast<std::int64_t>(request.seeds.size());
   const auto channels = model.options().dit.in_channels;
   const auto device = request.conditions.tokens.device();
-  const auto text = model.encode_text(request.conditions);
-  const auto no_text = request.no_text.tokens.defined() ? model.encode_text(request.no_text) : text;
+  Branches inputs_of(model, request);
   const auto predict = [&](const Tensor& z, double time, std::span<const Branch> branches) {
-    const auto inputs = stack_branches(branches, request, text, no_text);
+    const auto& inputs = inputs_of.stacked(branches);
     const auto times = at::full({z.size(0)}, time, z.options());
     return model
-        .predict(network_input(z, times, settings.flow), times, inputs.caption, inputs.conditions,
+        .predict(network_input(z, times, settings.flow), times, inputs.text, inputs.conditions,
                  settings.call)
         .to(at::kFloat);
   };
@@ -83,6 +97,39 @@ Tensor sample_images(const Generator& model, const SamplingRequest& request,
   const auto x = integrate([&](const Tensor& state, double time) { return field(state, time); }, z,
                            grid, settings.sampler, on_step);
   return x.clamp(-1.0, 1.0);
+}
+
+SamplingRequest narrowed(const SamplingRequest& request, nn::Share share) {
+  auto part = request;
+  part.conditions = request.conditions.narrow(share.begin, share.count);
+  part.no_text = request.no_text.narrow(share.begin, share.count);
+  part.seeds = request.seeds.subspan(static_cast<std::size_t>(share.begin),
+                                     static_cast<std::size_t>(share.count));
+  return part;
+}
+
+}  // namespace
+
+Tensor sample_images(const Generator& model, const SamplingRequest& request,
+                     const SamplingSettings& settings, const StepCallback& on_step) {
+  const auto images = static_cast<std::int64_t>(request.seeds.size());
+  // An adaptive solver's steps follow its whole batch.
+  const bool apart =
+      request.conditions.tokens.device().is_cpu() && !is_adaptive(settings.sampler.solver);
+  const int team = apart ? nn::team_size(images) : 1;
+  std::vector<Tensor> parts(static_cast<std::size_t>(team));
+  std::atomic<bool> cancelled{false};
+  nn::run_team(team, [&](int part) {
+    const auto after_step = [&](std::int64_t step, std::int64_t steps, const Tensor& z) {
+      if (part == 0 && on_step && !on_step(step, steps, z)) {
+        cancelled = true;
+      }
+      return !cancelled;
+    };
+    parts[static_cast<std::size_t>(part)] = sample_part(
+        model, narrowed(request, nn::share_of(images, part, team)), settings, after_step);
+  });
+  return join(parts);
 }
 
 }  // namespace medaug

@@ -32,8 +32,9 @@ struct SamplingSettings {
 };
 
 /// Images (N, C, H, W) float32 in [-1, 1] (clamped) from noise; captions are encoded once. Runs
-/// without gradients.
-/// @param on_step  may cancel: the state so far is then returned
+/// without gradients. On the CPU the parts of a large batch are made at the same time (nn/team.h).
+/// @param on_step  sees the first part's state on the calling thread, and may cancel: the state so
+/// far is then returned
 at::Tensor sample_images(const Generator& model, const SamplingRequest& request,
                          const SamplingSettings& settings, const StepCallback& on_step = {});
 

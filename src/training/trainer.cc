@@ -101,13 +101,13 @@ double Session::backward_once() {
   const auto draws = draw_noise_and_time(inputs, flow_, static_cast<std::uint64_t>(options_.seed));
   NextDiTCall call;
   call.checkpoint_activations = options_.checkpoint_activations;
-  const auto loss = flow_loss(*model_, inputs, draws, flow_, call).mean();
-  (loss / static_cast<double>(options_.accumulation)).backward();
+  const double loss = flow_gradients(*model_, inputs, draws, flow_, call,
+                                     1.0 / static_cast<double>(options_.accumulation));
   if (options_.accumulation > 1) {
     optimizer_->accumulate_gradients();
   }
   state_.draws += options_.batch_size;
-  return loss.item<double>();
+  return loss;
 }
 
 /// One optimiser step. @return false when it was skipped because something was not finite

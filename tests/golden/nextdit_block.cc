@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/repeat_interleave.h>
@@ -53,8 +54,8 @@ class FirstBlock {
     const auto middle = nn::add_rms_norm(tokens, attention_out, gain, eps_);
     const auto ffn_in = rms(middle, "ffn_norm1", 1.0 + parts[2]);
     compare("ffn_in", ffn_in);
-    const auto hidden =
-        nn::swiglu(linear(ffn_in, "feed_forward.w1"), linear(ffn_in, "feed_forward.w3"));
+    const auto hidden = nn::swiglu(
+        at::cat({linear(ffn_in, "feed_forward.w1"), linear(ffn_in, "feed_forward.w3")}, -1));
     compare("ffn_out", linear(hidden, "feed_forward.w2"));
   }
 
@@ -75,8 +76,8 @@ class FirstBlock {
   }
   Tensor heads_of(const Tensor& x, const std::string& norm, const Tensor& rotary,
                   std::int64_t count) const {
-    return nn::norm_rotate_split(x, weight(norm + ".weight"), weight(norm + ".bias"), rotary, count,
-                                 kLayerNormEps);  // (N, heads, T, d)
+    const nn::HeadGroup group{count, weight(norm + ".weight"), weight(norm + ".bias"), true};
+    return nn::split_heads(x, {group}, rotary, kLayerNormEps)[0];  // (N, heads, T, d)
   }
   // As the reference shows heads: (N, T, heads, d), keys and values repeated to all query heads.
   Tensor shown(const Tensor& x) const {

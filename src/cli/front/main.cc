@@ -24,9 +24,11 @@ constexpr Setting kSettings[] = {
     // else runs, each loop then waits for a thread that spins in vain: a hundred times slower.
     {"GOMP_SPINCOUNT", "1000"},
     // By default malloc gives every large tensor back to the kernel and takes fresh pages for the
-    // next one, and a fresh page costs ten times a used one.
+    // next one, and a fresh page costs ten times a used one. One arena: those of threads other than
+    // the first hold nothing large.
     {"GLIBC_TUNABLES",
-     "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592"},
+     "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592:"
+     "glibc.malloc.arena_max=1"},
 };
 
 std::string own_folder() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "nn/cpu/kernels.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
@@ -16,79 +17,33 @@ MEDAUG_DECLARE(isa_baseline)
 #ifdef __x86_64__
 MEDAUG_DECLARE(isa_avx2)
 MEDAUG_DECLARE(isa_avx512)
+MEDAUG_DECLARE(isa_avx512bf16)
 #endif
 #undef MEDAUG_DECLARE
 
 namespace {
 
-enum class Isa { kBaseline, kAvx2, kAvx512 };
+enum class Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16 };
 
-Isa detect() {
+Isa supported() {
 #ifdef __x86_64__
-  const char* wanted = std::getenv("MEDAUG_CPU");
-  const std::string_view cap = wanted != nullptr ? wanted : "";
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
-                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vl");
-  if (avx512 && cap != "avx2" && cap != "baseline") {
-    return Isa::kAvx512;
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+    return Isa::kBaseline;
   }
-  if (avx2 && cap != "baseline") {
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
     return Isa::kAvx2;
   }
-#endif
-  return Isa::kBaseline;
-}
-
-Isa isa() {
-  static const Isa kPicked = detect();
-  return kPicked;
-}
-
-template <class Table>
-const Table& pick([[maybe_unused]] const Table& avx512, [[maybe_unused]] const Table& avx2,
-                  const Table& baseline) {
-  switch (isa()) {
-    case Isa::kAvx512:
-      return avx512;
-    case Isa::kAvx2:
-      return avx2;
-    case Isa::kBaseline:
-      break;
-  }
-  return baseline;
-}
-
-}  // namespace
-
-#ifdef __x86_64__
-template <>
-const Kernels<float>& kernels<float>() {
-  return pick(isa_avx512::kFloatKernels, isa_avx2::kFloatKernels, isa_baseline::kFloatKernels);
-}
-template <>
-const Kernels<Bf16>& kernels<Bf16>() {
-  return pick(isa_avx512::kBf16Kernels, isa_avx2::kBf16Kernels, isa_baseline::kBf16Kernels);
-}
-const OptimizerKernels& optimizer_kernels() {
-  return pick(isa_avx512::kOptimizerKernels, isa_avx2::kOptimizerKernels,
-              isa_baseline::kOptimizerKernels);
-}
+  return __builtin_cpu_supports("avx512bf16") ? Isa::kAvx512Bf16 : Isa::kAvx512;
 #else
-template <>
-const Kernels<float>& kernels<float>() {
-  return isa_baseline::kFloatKernels;
-}
-template <>
-const Kernels<Bf16>& kernels<Bf16>() {
-  return isa_baseline::kBf16Kernels;
-}
-const OptimizerKernels& optimizer_kernels() { return isa_baseline::kOptimizerKernels; }
+  return Isa::kBaseline;
 #endif
+}
 
-const char* instruction_set() {
-  switch (isa()) {
+constexpr const char* name_of(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512Bf16:
+      return "avx512bf16";
     case Isa::kAvx512:
       return "avx512";
     case Isa::kAvx2:
@@ -98,5 +53,52 @@ const char* instruction_set() {
   }
   return "baseline";
 }
+
+Isa detect() {
+  const auto best = supported();
+  const char* const wanted = std::getenv("MEDAUG_CPU");
+  for (const auto isa : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512}) {
+    if (wanted != nullptr && std::string_view(wanted) == name_of(isa)) {
+      return std::min(isa, best);
+    }
+  }
+  return best;
+}
+
+Isa isa() {
+  static const Isa kPicked = detect();
+  return kPicked;
+}
+
+}  // namespace
+
+#ifdef __x86_64__
+#define MEDAUG_PICK(table)          \
+  switch (isa()) {                  \
+    case Isa::kAvx512Bf16:          \
+      return isa_avx512bf16::table; \
+    case Isa::kAvx512:              \
+      return isa_avx512::table;     \
+    case Isa::kAvx2:                \
+      return isa_avx2::table;       \
+    case Isa::kBaseline:            \
+      break;                        \
+  }                                 \
+  return isa_baseline::table
+#else
+#define MEDAUG_PICK(table) return isa_baseline::table
+#endif
+
+template <>
+const Kernels<float>& kernels<float>() {
+  MEDAUG_PICK(kFloatKernels);
+}
+template <>
+const Kernels<Bf16>& kernels<Bf16>() {
+  MEDAUG_PICK(kBf16Kernels);
+}
+const OptimizerKernels& optimizer_kernels() { MEDAUG_PICK(kOptimizerKernels); }
+
+const char* instruction_set() { return name_of(isa()); }
 
 }  // namespace medaug::nn::cpu

@@ -31,7 +31,8 @@ struct RmsNormArgs {
   float* inverse_rms = nullptr;  ///< (B, N), written forward, read backward
   double eps = 0.0;
   bool silu = false;
-  const T* grad_y = nullptr;  ///< backward
+  const T* grad_y = nullptr;         ///< backward
+  const T* grad_residual = nullptr;  ///< or null: what reaches x beside the norm, added to grad_x
   T* grad_x = nullptr;
   float* grad_multiplier = nullptr;  ///< (B, D), overwritten
 };
@@ -39,6 +40,7 @@ struct RmsNormArgs {
 template <class T>
 struct NormRotateArgs {
   std::int64_t tokens = 0, heads = 0, head_dim = 0;
+  std::int64_t row_stride = 0;    ///< elements from one token of x (and grad_x) to the next
   const T* x = nullptr;           ///< (B, N, H * d)
   const float* weight = nullptr;  ///< (H * d) or null
   const float* bias = nullptr;
@@ -52,6 +54,16 @@ struct NormRotateArgs {
   T* grad_x = nullptr;
   float* grad_weight = nullptr;  ///< (B, H * d), overwritten
   float* grad_bias = nullptr;    ///< (B, H * d), overwritten
+};
+
+/// Rows of a beside b, (R, 2 D), and of out, (R, D).
+template <class T>
+struct SwiGluArgs {
+  std::int64_t width = 0;  ///< D
+  const T* ab = nullptr;
+  T* out = nullptr;
+  const T* grad_out = nullptr;  ///< backward
+  T* grad_ab = nullptr;
 };
 
 /// out = self + gate caption, from (B, H, N, d) to (B, N, H * d).
@@ -75,10 +87,9 @@ struct Kernels {
   void (*rms_norm_backward)(const RmsNormArgs<T>&, std::int64_t begin, std::int64_t end);
   void (*norm_rotate_forward)(const NormRotateArgs<T>&, std::int64_t begin, std::int64_t end);
   void (*norm_rotate_backward)(const NormRotateArgs<T>&, std::int64_t begin, std::int64_t end);
-  /// out = silu(a) * b over [begin, end) elements.
-  void (*swiglu_forward)(const T* a, const T* b, T* out, std::int64_t begin, std::int64_t end);
-  void (*swiglu_backward)(const T* a, const T* b, const T* grad, T* grad_a, T* grad_b,
-                          std::int64_t begin, std::int64_t end);
+  /// out = silu(a) * b, rows [begin, end).
+  void (*swiglu_forward)(const SwiGluArgs<T>&, std::int64_t begin, std::int64_t end);
+  void (*swiglu_backward)(const SwiGluArgs<T>&, std::int64_t begin, std::int64_t end);
   /// scores := softmax(scores * scale) in place, rows of `width`; `allowed` (width bytes) or null
   /// masks keys.
   void (*softmax_forward)(T* scores, const std::uint8_t* allowed, float scale, std::int64_t width,
@@ -127,8 +138,8 @@ template <>
 const Kernels<Bf16>& kernels<Bf16>();
 const OptimizerKernels& optimizer_kernels();
 
-/// "avx512", "avx2" or "baseline": what `kernels()` picked. MEDAUG_CPU=baseline|avx2 lowers it, for
-/// tests.
+/// "avx512bf16", "avx512", "avx2" or "baseline": what `kernels()` picked.
+/// MEDAUG_CPU=baseline|avx2|avx512 lowers it, for tests.
 const char* instruction_set();
 
 }  // namespace medaug::nn::cpu

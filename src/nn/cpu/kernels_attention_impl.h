@@ -7,25 +7,31 @@
 namespace medaug::nn::cpu::MEDAUG_ISA {
 namespace {
 
+constexpr float kLowest = -3.0e38F;
+
+/// @param bias  0 where a key counts, very low where not; null = all count
+/// @param v     as many floats as the row is wide, rounded up to whole vectors
 template <class T>
-void softmax_row(T* scores, const float* bias, float scale, std::int64_t width, float* v) {
-  float top = -3.0e38F;
-#pragma omp simd reduction(max : top)
-  for (std::int64_t i = 0; i < width; ++i) {
-    v[i] = load(scores[i]) * scale + bias[i];
-    top = v[i] > top ? v[i] : top;
-  }
-  float sum = 0.0F;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < width; ++i) {
-    v[i] = exp_fast(v[i] - top);
-    sum += v[i];
-  }
-  const float inverse = 1.0F / sum;
-#pragma omp simd
-  for (std::int64_t i = 0; i < width; ++i) {
-    store(scores + i, v[i] * inverse);
-  }
+MEDAUG_INLINE void softmax_row(T* scores, const float* bias, float scale, std::int64_t width,
+                               float* v) {
+  Lanes top = splat(kLowest);
+  for_lanes(width, [&](std::int64_t i, auto lanes) {
+    Lanes x = load(scores + i, lanes) * scale;
+    x = bias != nullptr ? x + load(bias + i, lanes) : x;
+    top = larger(keep(x, lanes, kLowest), top);
+    store(v + i, x, Whole{});
+  });
+  const float highest = largest(top);
+  Lanes total = {};
+  for_lanes(width, [&](std::int64_t i, auto lanes) {
+    const Lanes e = exp(load(v + i, Whole{}) - highest);
+    total += keep(e, lanes);
+    store(v + i, e, Whole{});
+  });
+  const float inverse = 1.0F / sum(total);
+  for_lanes(width, [&](std::int64_t i, auto lanes) {
+    store(scores + i, load(v + i, Whole{}) * inverse, lanes);
+  });
 }
 
 template <class T>
@@ -39,7 +45,8 @@ void softmax_forward(T* scores, const std::uint8_t* allowed, float scale, std::i
     }
   }
   for (std::int64_t row = 0; row < rows; ++row) {
-    softmax_row(scores + row * width, bias.data(), scale, width, v.data());
+    softmax_row(scores + row * width, allowed != nullptr ? bias.data() : nullptr, scale, width,
+                v.data());
   }
 }
 
@@ -48,36 +55,47 @@ void softmax_backward(const T* p, T* grad, float scale, std::int64_t width, std:
   for (std::int64_t row = 0; row < rows; ++row) {
     const T* pr = p + row * width;
     T* gr = grad + row * width;
-    float dot = 0.0F;
-#pragma omp simd reduction(+ : dot)
-    for (std::int64_t i = 0; i < width; ++i) {
-      dot += load(pr[i]) * load(gr[i]);
-    }
-#pragma omp simd
-    for (std::int64_t i = 0; i < width; ++i) {
-      store(gr + i, load(pr[i]) * (load(gr[i]) - dot) * scale);
+    Lanes dots = {};
+    for_lanes(width, [&](std::int64_t i, auto lanes) {
+      dots += load(pr + i, lanes) * load(gr + i, lanes);
+    });
+    const float dot = sum(dots);
+    for_lanes(width, [&](std::int64_t i, auto lanes) {
+      store(gr + i, load(pr + i, lanes) * (load(gr + i, lanes) - dot) * scale, lanes);
+    });
+  }
+}
+
+/// f(index of (sample, token, head, 0) in the joined order, of (sample, head, token, 0) in the
+/// split one, sample and head in one) for every row of samples [begin, end).
+template <class T, class F>
+MEDAUG_INLINE void for_head_rows(const JoinHeadsArgs<T>& a, std::int64_t begin, std::int64_t end,
+                                 F&& f) {
+  for (std::int64_t sample = begin; sample < end; ++sample) {
+    for (std::int64_t token = 0; token < a.tokens; ++token) {
+      for (std::int64_t head = 0; head < a.heads; ++head) {
+        const std::int64_t joined = ((sample * a.tokens + token) * a.heads + head) * a.head_dim;
+        const std::int64_t split = ((sample * a.heads + head) * a.tokens + token) * a.head_dim;
+        f(joined, split, sample, head);
+      }
     }
   }
 }
 
 template <class T>
 void join_heads_forward(const JoinHeadsArgs<T>& a, std::int64_t begin, std::int64_t end) {
-  for (std::int64_t row = begin * a.tokens * a.heads; row < end * a.tokens * a.heads; ++row) {
-    const std::int64_t head = row % a.heads;
-    const std::int64_t token = row / a.heads % a.tokens;
-    const std::int64_t sample = row / a.heads / a.tokens;
-    const std::int64_t from = ((sample * a.heads + head) * a.tokens + token) * a.head_dim;
-    T* out = a.out + row * a.head_dim;
-    if (a.caption == nullptr) {
-      std::memcpy(out, a.self + from, sizeof(T) * static_cast<std::size_t>(a.head_dim));
-      continue;
-    }
-    const float gate = a.gate[head];
-#pragma omp simd
-    for (std::int64_t i = 0; i < a.head_dim; ++i) {
-      store(out + i, load(a.self[from + i]) + gate * load(a.caption[from + i]));
-    }
-  }
+  for_head_rows(
+      a, begin, end, [&](std::int64_t to, std::int64_t from, std::int64_t, std::int64_t head) {
+        if (a.caption == nullptr) {
+          std::memcpy(a.out + to, a.self + from, sizeof(T) * static_cast<std::size_t>(a.head_dim));
+          return;
+        }
+        const float gate = a.gate[head];
+        for_lanes(a.head_dim, [&](std::int64_t i, auto lanes) {
+          store(a.out + to + i,
+                load(a.self + from + i, lanes) + gate * load(a.caption + from + i, lanes), lanes);
+        });
+      });
 }
 
 template <class T>
@@ -86,26 +104,23 @@ void join_heads_backward(const JoinHeadsArgs<T>& a, std::int64_t begin, std::int
     std::memset(a.grad_gate + begin * a.heads, 0,
                 sizeof(float) * static_cast<std::size_t>((end - begin) * a.heads));
   }
-  for (std::int64_t row = begin * a.tokens * a.heads; row < end * a.tokens * a.heads; ++row) {
-    const std::int64_t head = row % a.heads;
-    const std::int64_t token = row / a.heads % a.tokens;
-    const std::int64_t sample = row / a.heads / a.tokens;
-    const std::int64_t to = ((sample * a.heads + head) * a.tokens + token) * a.head_dim;
-    const T* grad = a.grad_out + row * a.head_dim;
-    std::memcpy(a.grad_self + to, grad, sizeof(T) * static_cast<std::size_t>(a.head_dim));
-    if (a.caption == nullptr) {
-      continue;
-    }
-    const float gate = a.gate[head];
-    float dot = 0.0F;
-#pragma omp simd reduction(+ : dot)
-    for (std::int64_t i = 0; i < a.head_dim; ++i) {
-      const float g = load(grad[i]);
-      dot += g * load(a.caption[to + i]);
-      store(a.grad_caption + to + i, gate * g);
-    }
-    a.grad_gate[sample * a.heads + head] += dot;
-  }
+  for_head_rows(a, begin, end,
+                [&](std::int64_t from, std::int64_t to, std::int64_t sample, std::int64_t head) {
+                  const T* grad = a.grad_out + from;
+                  std::memcpy(a.grad_self + to, grad,
+                              sizeof(T) * static_cast<std::size_t>(a.head_dim));
+                  if (a.caption == nullptr) {
+                    return;
+                  }
+                  const float gate = a.gate[head];
+                  Lanes dots = {};
+                  for_lanes(a.head_dim, [&](std::int64_t i, auto lanes) {
+                    const Lanes g = load(grad + i, lanes);
+                    dots += g * load(a.caption + to + i, lanes);
+                    store(a.grad_caption + to + i, gate * g, lanes);
+                  });
+                  a.grad_gate[sample * a.heads + head] += sum(dots);
+                });
 }
 
 }  // namespace
