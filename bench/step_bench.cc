@@ -4,10 +4,12 @@
 //   step_bench export CASE[@SIDE] BATCH FILE  writes weights, batch, times and noise
 //   step_bench worker FILE OUT [cuda]         reads it back; then for each line on standard input:
 //     check    loss and gradients of the first step and one image batch, written to OUT
-//     train    one step: forward, backward, AdamW and two averages
-//     sample   one batch of images with the default solver, no guidance
-//                                     and prints seconds, minor page faults, peak bytes of memory
-//                                     so far
+//     train        one step: forward, backward, AdamW and two averages
+//     forward      the loss of the same batch, no more
+//     sample       one batch of images with the default solver, no guidance
+//     sample_one   one image of it
+//                                     and prints seconds, those of AdamW and the averages, minor
+//                                     page faults, peak bytes of memory so far
 //   step_bench roofline                 prints what the machine can do, as JSON
 //
 // bench/pytorch/compare.py drives it beside the same network in PyTorch.
@@ -18,11 +20,13 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <span>
 #include <string>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "models/generator.h"
+#include "nn/team.h"
 #include "roofline.h"
 #include "training/flow_step.h"
 #include "training/optimizer.h"
@@ -34,7 +38,8 @@ namespace {
 constexpr std::int64_t kTokens = 32;
 constexpr std::int64_t kVocabulary = 400;
 
-// `plain` is the usual diffusion transformer at 64 tokens: linear ends, modulation in every block.
+// `plain` and `wide` are the usual diffusion transformer at 64 tokens: linear ends, modulation in
+// every block.
 GeneratorOptions case_options(const std::string& name) {
   GeneratorOptions o;
   o.vocabulary = kVocabulary;
@@ -43,6 +48,11 @@ GeneratorOptions case_options(const std::string& name) {
     o.dit.dim = 256;
     o.dit.layers = 8;
     o.dit.heads = 4;
+  } else if (name == "wide") {
+    o.dit.patch_size = 8;
+    o.dit.dim = 384;
+    o.dit.layers = 12;
+    o.dit.heads = 6;
   } else {
     o.dit = nextdit_preset(name);
   }
@@ -138,9 +148,9 @@ class Worker {
     NamedTensors tensors{{"images", sample().cpu()}};
     {
       const at::NoGradGuard no_grad;
-      tensors.emplace_back("loss", flow_loss(model_, batch_, draws_, flow_).cpu());
+      tensors.emplace_back("loss", flow_loss(model_, batch_, draws_).cpu());
     }
-    flow_gradients(model_, batch_, draws_, flow_);
+    flow_gradients(model_, batch_, draws_);
     for (const auto& item : model_.named_parameters()) {
       if (item.value().grad().defined()) {
         tensors.emplace_back("grad." + item.key(),
@@ -151,17 +161,34 @@ class Worker {
     write_safetensors(out, tensors);
   }
 
-  void train() {
-    flow_gradients(model_, batch_, draws_, flow_);
+  /// @return the seconds of the optimiser
+  double train() {
+    flow_gradients(model_, batch_, draws_);
+    wait_for(model_.parameters().front());
+    const double begin = monotonic_seconds();
     optimizer_.step(1e-4, clip_scale(optimizer_.gradient_norm(), 1.0), {0.99, 0.999});
     optimizer_.clear_gradients();
     wait_for(model_.parameters().front());
+    return monotonic_seconds() - begin;
   }
 
-  at::Tensor sample() const {
+  void forward() const {
+    const auto images = batch_.images.size(0);
+    const int team = batch_.images.device().is_cpu() ? nn::team_size(images) : 1;
+    nn::run_team(team, [&](int part) {
+      const at::NoGradGuard no_grad;
+      const auto share = nn::share_of(images, part, team);
+      wait_for(flow_loss(model_, batch_.narrow(share.begin, share.count),
+                         draws_.narrow(share.begin, share.count)));
+    });
+  }
+
+  at::Tensor sample() const { return sample(batch_.images.size(0)); }
+
+  at::Tensor sample(std::int64_t count) const {
     SamplingRequest request;
-    request.conditions = batch_.conditions;
-    request.seeds = batch_.draws;
+    request.conditions = batch_.conditions.narrow(0, count);
+    request.seeds = std::span(batch_.draws).first(static_cast<std::size_t>(count));
     request.height = batch_.images.size(2);
     request.width = batch_.images.size(3);
     const auto images = sample_images(model_, request, {});
@@ -187,7 +214,6 @@ class Worker {
     return parameters;
   }
 
-  const FlowOptions flow_ = {};
   Generator model_;
   AdamW optimizer_;
   FlowBatch batch_;
@@ -200,18 +226,23 @@ void serve(const std::string& file, const std::string& out, at::Device device) {
   for (std::string line; std::getline(std::cin, line);) {
     const auto faults = minor_faults();
     const double begin = monotonic_seconds();
+    double optimiser = 0.0;
     if (line == "check") {
       worker.check(out);
     } else if (line == "train") {
-      worker.train();
+      optimiser = worker.train();
+    } else if (line == "forward") {
+      worker.forward();
     } else if (line == "sample") {
       worker.sample();
+    } else if (line == "sample_one") {
+      worker.sample(1);
     } else {
       throw Error(ErrorCode::kUsage, "step_bench", "unknown command '" + line + "'");
     }
     const double seconds = monotonic_seconds() - begin;
-    std::cout << seconds << ' ' << minor_faults() - faults << ' ' << peak_memory_bytes()
-              << std::endl;
+    std::cout << seconds << ' ' << optimiser << ' ' << minor_faults() - faults << ' '
+              << peak_memory_bytes() << std::endl;
   }
 }
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Builds the benchmarks; times the kernels one by one, then ours against PyTorch on the same network. Arguments go to
-# bench/pytorch/compare.py. Ends with 1 when the machine was too busy for the comparison to count.
+# Builds the benchmarks; times the kernels one by one, the start of the program, then ours against PyTorch on the same
+# network. Arguments go to bench/pytorch/compare.py in place of its usual ones. Ends with 1 when the machine was too busy
+# for the comparison to count.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/build.sh -DMEDAUG_BENCH=ON
-folder=build/${PRESET:-release}/bench
+build=build/${PRESET:-release}
+folder=$build/bench
 python=${BENCH_PYTHON:-.venv/bin/python}
 if ! "$python" -c 'import torch' 2>/dev/null; then
   # .venv holds the wheel alone, for its libraries; running it as Python needs what it depends on.
@@ -15,5 +17,9 @@ fi
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
 if [ -x "$folder/kernel_bench" ]; then
   "$folder/kernel_bench" --benchmark_out="$folder/kernels.json" --benchmark_out_format=json
+fi
+bench/cold_start.sh "$build/medaug"
+if [ $# -eq 0 ]; then
+  set -- --compile --neighbour --rounds 5
 fi
 "$python" bench/pytorch/compare.py --json "$folder/compare.json" "$@" "$folder/step_bench"

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Ours against the same network in PyTorch: the same weights, batch, times and noise, round-robin, medians.
 
-    compare.py [--cases small,plain] [--batch 32] [--rounds 7] [--compile] [--device cpu|cuda] [--json FILE] STEP_BENCH
+    compare.py [--cases plain,wide,small] [--batch 64] [--rounds 7] [--compile] [--neighbour] [--default-malloc]
+               [--device cpu|cuda] [--json FILE] STEP_BENCH
 
-Outputs and gradients are compared first: each bfloat16 worker against PyTorch in float32. A run is called noisy, and the
-program ends with 1, when other processes took more than a tenth of the cores or a median wavers by more than 15 %."""
+Outputs and gradients are compared first: each bfloat16 worker against PyTorch in float32. All workers run with the malloc
+settings that medaug gives itself (--default-malloc: all without). --neighbour repeats the training rounds while another
+process keeps one core busy. A run is called noisy, and the program ends with 1, when other processes took more than a
+tenth of the cores or a median wavers by more than 15 %."""
 
 import argparse
 import json
@@ -19,6 +22,8 @@ import torch
 
 import safetensors_file
 
+# As src/cli/front/main.cc sets it.
+MALLOC = "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592:glibc.malloc.arena_max=1"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -37,7 +42,7 @@ class Process:
     def seconds(self, command):
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
-        seconds, self.faults, self.peak = map(float, self.answer().split())
+        seconds, self.optimiser, self.faults, self.peak = map(float, self.answer().split())
         return seconds
 
     def close(self):
@@ -59,6 +64,42 @@ def process_seconds(processes):
             fields = file.read().rsplit(")", 1)[1].split()
         total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return total
+
+
+KINDS = {"train": 3, "forward": 1, "sample": 1, "sample_one": 3}  # and how often in a round
+
+
+def quiet_rounds(workers, rounds):
+    """({(worker, kind): seconds}, {worker: seconds of the optimiser}, {(worker, kind): (faults, peak)}, load)"""
+    times = {(w.name, kind): [] for w in workers for kind in KINDS}
+    optimiser, memory = {w.name: [] for w in workers}, {}
+    begin = time.time(), cpu_times(), process_seconds(workers)
+    for _ in range(rounds):
+        for kind, repeats in KINDS.items():
+            for w in workers:
+                for _ in range(repeats):
+                    times[w.name, kind].append(w.seconds(kind))
+                    if kind == "train":
+                        optimiser[w.name].append(w.optimiser)
+                memory[w.name, kind] = w.faults, w.peak
+    others = (cpu_times() - begin[1]) - (process_seconds(workers) - begin[2])
+    return times, optimiser, memory, others / (time.time() - begin[0]) / os.cpu_count()
+
+
+def busy_rounds(workers, rounds):
+    """Seconds of training steps while another process has a core of its own to burn."""
+    core = max(os.sched_getaffinity(0))
+    pin = lambda: os.sched_setaffinity(0, {core})
+    neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=pin)
+    try:
+        times = {w.name: [] for w in workers}
+        for _ in range(rounds):
+            for w in workers:
+                times[w.name] += [w.seconds("train") for _ in range(2)]
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+    return times
 
 
 def relative_error(value, truth):
@@ -103,55 +144,72 @@ def run_case(case, options, roofline):
         warm_up = {w.name: w.seconds("check") for w in workers}
         numbers = compare_numbers(folder, [w.name for w in workers])
         for w in workers:
-            warm_up[w.name] += w.seconds("train") + w.seconds("train") + w.seconds("sample")
-        times = {(w.name, kind): [] for w in workers for kind in ("train", "sample")}
-        begin = time.time(), cpu_times(), process_seconds(workers)
-        memory = {}
-        for _ in range(options.rounds):
-            for kind, repeats in (("train", 3), ("sample", 1)):
-                for w in workers:
-                    times[w.name, kind] += [w.seconds(kind) for _ in range(repeats)]
-                    memory[w.name, kind] = w.faults, w.peak
-        others = (cpu_times() - begin[1]) - (process_seconds(workers) - begin[2])
-        load = others / (time.time() - begin[0]) / os.cpu_count()
+            warm_up[w.name] += sum(w.seconds(kind) for kind in ("train", *KINDS))
+        times, optimiser, memory, load = quiet_rounds(workers, options.rounds)
+        busy = busy_rounds(workers, 3) if options.neighbour else {}
         for w in workers:
             w.close()
         _, metadata = safetensors_file.read(path)
-    return report(case, options.batch, times, memory, warm_up, numbers, load, float(metadata["train_flops"]), roofline)
+    result = summary(case, options.batch, times, optimiser, memory, warm_up, numbers, busy)
+    result["load"] = load
+    result["train_gflop"] = float(metadata["train_flops"]) / 1e9
+    show(result, roofline)
+    return result
 
 
-def report(case, batch, times, memory, warm_up, numbers, load, flops, roofline):
-    print(f"\n{case}, batch {batch}, {flops / 1e9:.2f} GFLOP per training image; other processes took {load:.1%} of the cores")
-    print("| worker | training images/s (min-max) | TFLOP/s (share of products' peak) | sampling images/s (min-max) "
-          "| page faults per step | peak GB | loss error | image error | gradient cosine | warm-up s |")
-    print("|---" * 10 + "|")
-    result = {"case": case, "batch": batch, "load": load, "workers": {}}
-    noisy = load > 0.1
+def summary(case, batch, times, optimiser, memory, warm_up, numbers, busy):
+    result = {"case": case, "batch": batch, "workers": {}}
     for name in numbers:
         row = {"warm_up_seconds": warm_up[name], **numbers[name]}
-        row["faults_per_step"], row["peak_bytes"] = memory[name, "train"][0], memory[name, "sample"][1]
-        for kind in ("train", "sample"):
-            rates = sorted(batch / t for t in times[name, kind])
-            row[kind] = {"median": statistics.median(rates), "min": rates[0], "max": rates[-1]}
+        row["faults_per_step"] = memory[name, "train"][0]
+        row["train_peak_bytes"], row["peak_bytes"] = memory[name, "train"][1], memory[name, "sample"][1]
+        row["optimiser_seconds"] = statistics.median(optimiser[name])
+        for kind in KINDS:
+            rates = sorted((1 if kind == "sample_one" else batch) / t for t in times[name, kind])
             quartiles = statistics.quantiles(rates, n=4)
-            noisy |= (quartiles[2] - quartiles[0]) / row[kind]["median"] > 0.15
-        tflops = row["train"]["median"] * flops / 1e12
-        cells = [f"{row[k]['median']:.1f} ({row[k]['min']:.1f}-{row[k]['max']:.1f})" for k in ("train", "sample")]
-        print(
-            f"| {name} | {cells[0]} | {tflops:.3f} ({tflops / roofline['bf16_tflops']:.0%}) | {cells[1]} "
-            f"| {row['faults_per_step']:.0f} | {row['peak_bytes'] / 1e9:.2f} | {row['loss_error']:.1e} "
-            f"| {row['image_error']:.1e} | {row['gradient_cosine']:.6f} | {row['warm_up_seconds']:.1f} |"
-        )
+            row[kind] = {"median": statistics.median(rates), "min": rates[0], "max": rates[-1],
+                         "quartile_spread": (quartiles[2] - quartiles[0]) / statistics.median(rates)}
+        if busy:
+            row["kept_beside_a_busy_core"] = statistics.median(times[name, "train"]) / statistics.median(busy[name])
         result["workers"][name] = row
-    ours = result["workers"]["medaug"]
-    for name, row in result["workers"].items():
+    return result
+
+
+def spread(rate):
+    return f"{rate['median']:.1f} ({rate['min']:.1f}-{rate['max']:.1f})"
+
+
+def show(result, roofline):
+    batch, workers = result["batch"], result["workers"]
+    print(f"\n{result['case']}, batch {batch}, {result['train_gflop']:.2f} GFLOP per training image; other processes took "
+          f"{result['load']:.1%} of the cores")
+    print("| worker | training images/s (min-max) | TFLOP/s (share of products' peak) | sampling images/s (min-max) "
+          "| one image alone, images/s | forward + backward + optimiser, ms | page faults a step | peak GB | loss error "
+          "| image error | gradient cosine | warm-up s | kept beside a busy core |")
+    print("|---" * 13 + "|")
+    for name, row in workers.items():
+        tflops = row["train"]["median"] * result["train_gflop"] / 1e3
+        step, forward = 1e3 * batch / row["train"]["median"], 1e3 * batch / row["forward"]["median"]
+        optimiser = 1e3 * row["optimiser_seconds"]
+        alone = row["sample_one"]["median"]
+        kept = f"{row['kept_beside_a_busy_core']:.0%}" if "kept_beside_a_busy_core" in row else "-"
+        print(
+            f"| {name} | {spread(row['train'])} | {tflops:.3f} ({tflops / roofline['bf16_tflops']:.0%}) | {spread(row['sample'])} "
+            f"| {alone:.1f} ({alone / row['sample']['median']:.0%}) "
+            f"| {forward:.0f} + {step - forward - optimiser:.0f} + {optimiser:.0f} | {row['faults_per_step']:.0f} "
+            f"| {row['peak_bytes'] / 1e9:.2f} | {row['loss_error']:.1e} | {row['image_error']:.1e} "
+            f"| {row['gradient_cosine']:.6f} | {row['warm_up_seconds']:.1f} | {kept} |"
+        )
+    ours = workers["medaug"]
+    for name, row in workers.items():
         if name != "medaug":
             print(f"medaug / {name}: training {ours['train']['median'] / row['train']['median']:.2f} x, "
-                  f"sampling {ours['sample']['median'] / row['sample']['median']:.2f} x")
-    result["noisy"] = noisy
-    if noisy:
+                  f"sampling {ours['sample']['median'] / row['sample']['median']:.2f} x, "
+                  f"memory {ours['peak_bytes'] / row['peak_bytes']:.2f} x")
+    steady = all(row[kind]["quartile_spread"] <= 0.15 for row in workers.values() for kind in ("train", "sample"))
+    result["noisy"] = result["load"] > 0.1 or not steady
+    if result["noisy"]:
         print("NOISY: not a result")
-    return result
 
 
 def gpu_tflops():
@@ -170,14 +228,18 @@ def gpu_tflops():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step_bench")
-    parser.add_argument("--cases", default="small,plain")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--cases", default="plain,wide,small")
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--neighbour", action="store_true")
+    parser.add_argument("--default-malloc", action="store_true")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--json")
     options = parser.parse_args()
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    if not options.default_malloc:
+        os.environ.setdefault("GLIBC_TUNABLES", MALLOC)
     roofline = json.loads(subprocess.run([options.step_bench, "roofline"], check=True, capture_output=True).stdout)
     if options.device == "cuda":
         roofline["bf16_tflops"] = gpu_tflops()

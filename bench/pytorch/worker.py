@@ -42,13 +42,26 @@ class Worker:
         loss.mean().backward()
         return loss.detach()
 
+    def wait(self):
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
     def train(self):
         self.backward()
+        self.wait()
+        begin = time.perf_counter()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0, foreach=True)
         self.optimizer.step()
         for decay, average in zip((0.99, 0.999), self.averages):
             torch._foreach_lerp_(average, self.weights, 1 - decay)
         self.optimizer.zero_grad(set_to_none=True)
+        self.wait()
+        return time.perf_counter() - begin
+
+    @torch.no_grad()
+    def forward(self):
+        with self.autocast():
+            self.loss(self.case["images"], self.case["noise"], self.case["time"], *self.conditions)
 
     def times(self):
         """0, an even spread of logit t, 1."""
@@ -57,11 +70,11 @@ class Worker:
         return [0.0] + [1 / (1 + math.exp(-(low + (high - low) * i / (inner - 1)))) for i in range(inner)] + [1.0]
 
     @torch.no_grad()
-    def sample(self):
+    def sample(self, count=None):
         """DPM-Solver++ 2M in x-form."""
-        tokens, token_mask, mask = self.conditions
+        tokens, token_mask, mask = (condition[:count] for condition in self.conditions)
         grid = self.times()
-        z = self.case["sampling_noise"] * self.model.noise_scale
+        z = self.case["sampling_noise"][:count] * self.model.noise_scale
         before = None
         with self.autocast():
             caption = self.text(tokens, token_mask)
@@ -75,6 +88,9 @@ class Worker:
                     step = step - (x - before[1]) * (0.5 / ratio * after * math.expm1(-h))
                 z, before = step, (t, x)
         return z.clamp(-1, 1)
+
+    def sample_one(self):
+        self.sample(1)
 
     def check(self, out):
         result = {"images": self.sample(), "loss": self.backward()}
@@ -93,12 +109,11 @@ def main():
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         begin = time.perf_counter()
         command = line.strip()
-        worker.check(out) if command == "check" else getattr(worker, command)()
-        if worker.device == "cuda":
-            torch.cuda.synchronize()
+        optimiser = worker.check(out) if command == "check" else getattr(worker, command)()
+        worker.wait()
         seconds = time.perf_counter() - begin
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        print(seconds, usage.ru_minflt - faults, 1024 * usage.ru_maxrss, flush=True)
+        print(seconds, optimiser if command == "train" else 0, usage.ru_minflt - faults, 1024 * usage.ru_maxrss, flush=True)
 
 
 if __name__ == "__main__":

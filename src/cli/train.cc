@@ -37,6 +37,14 @@ fs::path run_folder_of(fs::path path) {
   return path.empty() ? fs::path(".") : path;
 }
 
+std::string yaml_quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) {
+    out += c == '\'' ? "''" : std::string(1, c);
+  }
+  return out + "'";
+}
+
 RunConfig configure(const Globals& globals, const TrainCommand& options) {
   const bool names_run = options.resuming && !options.resume.empty() && options.resume != "latest";
   const auto named = names_run ? run_folder_of(options.resume) : fs::path();
@@ -46,7 +54,11 @@ RunConfig configure(const Globals& globals, const TrainCommand& options) {
                         printable(options.output)}),
                 "a run goes on in its own folder: leave --output out");
   }
-  return load_run_config(options.config, globals.overrides, ConfigUse::kTrain,
+  auto overrides = globals.overrides;
+  if (!options.teacher.empty()) {
+    overrides.push_back(concat({"training.distill_from=", yaml_quoted(options.teacher)}));
+  }
+  return load_run_config(options.config, overrides, ConfigUse::kTrain,
                          names_run ? named : fs::path(options.output));
 }
 
@@ -147,6 +159,9 @@ Result dry_run(const Globals& globals, const TrainCommand& options, const RunCon
   auto next = concat({"medaug train --config ", shell_quoted(options.config)});
   for (const auto& setting : globals.overrides) {
     next += concat({" --set ", shell_quoted(setting)});
+  }
+  if (!options.teacher.empty()) {
+    next += concat({" --distill-guidance ", shell_quoted(options.teacher)});
   }
   if (!options.output.empty()) {
     next += concat({" --output ", shell_quoted(options.output)});

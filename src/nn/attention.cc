@@ -3,6 +3,7 @@
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
@@ -10,9 +11,10 @@
 #include "nn/fused.h"
 #include "nn/ops.h"
 
-// Attention as batched multiplications with the softmax between them in one pass. The probabilities
-// are kept for the backward pass: at up to 1024 tokens they are small, and the library's blockwise
-// kernel is three times slower there.
+// Attention head by head where the CPU has products of bfloat16 pairs, elsewhere as batched
+// multiplications with the softmax between them. The probabilities are kept for the backward pass:
+// at up to 1024 tokens they are small, and the library's blockwise kernel is three times slower
+// there.
 
 namespace medaug::nn {
 namespace {
@@ -21,8 +23,8 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kLargestFused =
-    1024;  // tokens; beyond it the probabilities no longer fit the caches
+// Tokens; beyond them the probabilities (or a few rows of them) no longer fit the caches.
+constexpr std::int64_t kLargestFused = 1024, kLargestTiled = 4096;
 
 Tensor flat(const Tensor& x) {
   return x.contiguous().view({-1, x.size(2), x.size(3)});
@@ -157,6 +159,100 @@ struct FusedAttention : torch::autograd::Function<FusedAttention> {
   }
 };
 
+// Where the CPU multiplies pairs of bfloat16: everything of a head in one pass, and probabilities
+// in memory only when a backward pass will need them.
+struct TiledAttention : torch::autograd::Function<TiledAttention> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& q, const Tensor& k, const Tensor& v,
+                        const Maybe& yk_in, const Maybe& yv_in, const Maybe& gate_in,
+                        const Maybe& key_mask_in, const Maybe& caption_mask_in, double scale,
+                        bool keep) {
+    const auto yk = yk_in.value_or(Tensor()), yv = yv_in.value_or(Tensor());
+    const auto gate = gate_in.value_or(Tensor());
+    const auto key_mask = key_mask_in.value_or(Tensor());
+    const auto caption_mask = caption_mask_in.value_or(Tensor());
+    const auto batch = q.size(0), heads = q.size(1), tokens = q.size(2);
+    const auto out = at::empty({batch, tokens, heads * q.size(3)}, q.options());
+    Tensor p, caption_p;
+    if (keep) {
+      p = at::empty({batch, heads, tokens, whole_vectors(tokens)}, q.options());
+      if (yk.defined()) {
+        caption_p = at::empty({batch, heads, tokens, whole_vectors(yk.size(2))}, q.options());
+      }
+    }
+    auto args = arguments(q, k, v, yk, yv, gate, scale, p, caption_p);
+    args.key_mask = bytes(key_mask);
+    args.caption_mask = bytes(caption_mask);
+    args.out = pointer<cpu::Bf16>(out);
+    at::parallel_for(0, batch * heads, 1, [&](std::int64_t begin, std::int64_t end) {
+      cpu::attention_kernels()->forward(args, begin, end);
+    });
+    ctx->save_for_backward({q, k, v, yk, yv, gate, p, caption_p});
+    ctx->saved_data["scale"] = scale;
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto s = ctx->get_saved_variables();
+    const auto &q = s[0], &yk = s[3];
+    const auto grad = grads[0].contiguous();
+    const auto like = [](const Tensor& x) { return x.defined() ? at::empty_like(x) : x; };
+    const auto grad_q = like(q), grad_k = like(s[1]), grad_v = like(s[2]);
+    const auto grad_yk = like(yk), grad_yv = like(s[4]);
+    Tensor grad_gate;
+    if (yk.defined()) {
+      grad_gate = at::empty({q.size(0), q.size(1)}, at::TensorOptions().dtype(at::kFloat));
+    }
+    auto args =
+        arguments(q, s[1], s[2], yk, s[4], s[5], ctx->saved_data["scale"].toDouble(), s[6], s[7]);
+    args.grad_out = pointer<cpu::Bf16>(grad);
+    args.grad_q = pointer<cpu::Bf16>(grad_q);
+    args.grad_k = pointer<cpu::Bf16>(grad_k);
+    args.grad_v = pointer<cpu::Bf16>(grad_v);
+    args.grad_caption_k = pointer<cpu::Bf16>(grad_yk);
+    args.grad_caption_v = pointer<cpu::Bf16>(grad_yv);
+    args.grad_gate = pointer<float>(grad_gate);
+    at::parallel_for(0, q.size(0) * q.size(1), 1, [&](std::int64_t begin, std::int64_t end) {
+      cpu::attention_kernels()->backward(args, begin, end);
+    });
+    return {
+        grad_q,   grad_k,   grad_v,   grad_yk, grad_yv, yk.defined() ? grad_gate.sum(0) : Tensor(),
+        Tensor(), Tensor(), Tensor(), Tensor()};
+  }
+
+ private:
+  static std::int64_t whole_vectors(std::int64_t n) { return (n + 15) / 16 * 16; }
+  static const std::uint8_t* bytes(const Tensor& mask) {
+    return mask.defined() ? static_cast<const std::uint8_t*>(mask.const_data_ptr()) : nullptr;
+  }
+  static cpu::AttentionArgs arguments(const Tensor& q, const Tensor& k, const Tensor& v,
+                                      const Tensor& yk, const Tensor& yv, const Tensor& gate,
+                                      double scale, const Tensor& p, const Tensor& caption_p) {
+    cpu::AttentionArgs args;
+    args.heads = q.size(1);
+    args.tokens = q.size(2);
+    args.head_dim = q.size(3);
+    args.captions = yk.defined() ? yk.size(2) : 0;
+    args.q = pointer<cpu::Bf16>(q);
+    args.k = pointer<cpu::Bf16>(k);
+    args.v = pointer<cpu::Bf16>(v);
+    args.caption_k = pointer<cpu::Bf16>(yk);
+    args.caption_v = pointer<cpu::Bf16>(yv);
+    args.gate = pointer<float>(gate);
+    args.scale = static_cast<float>(scale);
+    args.caption_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(q.size(3))));
+    args.p = pointer<cpu::Bf16>(p);
+    args.caption_p = pointer<cpu::Bf16>(caption_p);
+    return args;
+  }
+};
+
+bool needs_gradient(const AttentionInputs& in) {
+  const auto learns = [](const Tensor& x) { return x.defined() && x.requires_grad(); };
+  return at::GradMode::is_enabled() &&
+         (learns(in.q) || learns(in.k) || learns(in.v) || learns(in.caption_k) ||
+          learns(in.caption_v) || learns(in.gate));
+}
+
 Tensor repeat_heads(const Tensor& x, std::int64_t heads) {
   return !x.defined() || x.size(1) == heads ? x : x.repeat_interleave(heads / x.size(1), 1);
 }
@@ -168,14 +264,25 @@ Tensor mask_bytes(const Tensor& mask) {
 }  // namespace
 
 Tensor attention(const AttentionInputs& in) {
-  if (!uses_fused(in.q) || in.q.size(2) > kLargestFused) {
+  const bool keep = needs_gradient(in);
+  const bool tiled = in.q.scalar_type() == at::kBFloat16 && in.q.size(3) % 16 == 0 &&
+                     cpu::attention_kernels() != nullptr;
+  if (!uses_fused(in.q) || in.q.size(2) > (tiled && !keep ? kLargestTiled : kLargestFused)) {
     return reference::attention(in);
   }
   const auto heads = in.q.size(1);
-  return FusedAttention::apply(
-      in.q, repeat_heads(in.k, heads), repeat_heads(in.v, heads),
-      maybe(repeat_heads(in.caption_k, heads)), maybe(repeat_heads(in.caption_v, heads)),
-      maybe(in.gate), maybe(mask_bytes(in.key_mask)), maybe(mask_bytes(in.caption_mask)), in.scale);
+  const auto k = repeat_heads(in.k, heads), v = repeat_heads(in.v, heads);
+  const auto caption_k = maybe(repeat_heads(in.caption_k, heads));
+  const auto caption_v = maybe(repeat_heads(in.caption_v, heads));
+  const auto gate = maybe(in.gate);
+  const auto key_mask = maybe(mask_bytes(in.key_mask));
+  const auto caption_mask = maybe(mask_bytes(in.caption_mask));
+  if (tiled) {
+    return TiledAttention::apply(in.q.contiguous(), k.contiguous(), v.contiguous(), caption_k,
+                                 caption_v, gate, key_mask, caption_mask, in.scale, keep);
+  }
+  return FusedAttention::apply(in.q, k, v, caption_k, caption_v, gate, key_mask, caption_mask,
+                               in.scale);
 }
 
 }  // namespace medaug::nn

@@ -188,6 +188,39 @@ TEST_F(FusedOps, AttentionMatchesFloat64) {
       plain, {activation({2, 2, 17, 16}), activation({2, 2, 17, 16}), activation({2, 2, 17, 16})});
 }
 
+// More rows than a block has, keys and captions that fill no whole vector, head widths of three and
+// of four vectors.
+TEST_F(FusedOps, LongAttentionMatchesFloat64) {
+  const Op op = [](const std::vector<Tensor>& in) {
+    return attention({.q = in[0],
+                      .k = in[1],
+                      .v = in[2],
+                      .caption_k = in[3],
+                      .caption_v = in[4],
+                      .caption_mask = at::ones({in[0].size(0), in[3].size(2)}, at::kBool),
+                      .gate = in[5],
+                      .scale = 0.15});
+  };
+  for (const std::int64_t d : {48, 64}) {
+    expect_fused_matches_float64(
+        op, {activation({2, 3, 70, d}), activation({2, 3, 70, d}), activation({2, 3, 70, d}),
+             activation({2, 3, 35, d}), activation({2, 3, 35, d}), weight({3})});
+  }
+}
+
+// Without gradients nothing is kept, and the numbers are the same.
+TEST_F(FusedOps, AttentionIsTheSameWithoutGradients) {
+  const auto make = [](std::int64_t n) { return at::randn({2, 2, n, 32}).to(at::kBFloat16); };
+  AttentionInputs in{.q = make(40), .k = make(40), .v = make(40), .scale = 0.2};
+  const auto want = attention(in);
+  in.q = in.q.clone().requires_grad_();
+  EXPECT_TRUE(want.equal(attention(in).detach()));
+  in.q = make(1500).slice(2, 0, 1500);  // more tokens than may be kept
+  in.k = make(1500);
+  in.v = make(1500);
+  EXPECT_LT(relative_rms(attention(in), reference::attention(in)), 1.6e-2);
+}
+
 TEST_F(FusedOps, AttentionIgnoresMaskedKeys) {
   const auto q = at::randn({1, 1, 3, 8}), k = at::randn({1, 1, 4, 8}), v = at::randn({1, 1, 4, 8});
   const auto mask = at::tensor({1, 1, 1, 0}, at::kLong).to(at::kBool).view({1, 4});

@@ -31,6 +31,14 @@ at::Tensor draw_noise(at::IntArrayRef shape, std::span<const std::int64_t> keys,
   return noise;
 }
 
+FlowBatch FlowBatch::narrow(std::int64_t begin, std::int64_t count) const {
+  return {images.narrow(0, begin, count), conditions.narrow(begin, count), {}};
+}
+
+FlowDraws FlowDraws::narrow(std::int64_t begin, std::int64_t count) const {
+  return {noise.narrow(0, begin, count), time.narrow(0, begin, count)};
+}
+
 FlowDraws draw_noise_and_time(const FlowBatch& batch, const FlowOptions& options,
                               std::uint64_t seed) {
   FlowDraws draws;
@@ -48,15 +56,22 @@ FlowDraws draw_noise_and_time(const FlowBatch& batch, const FlowOptions& options
 }
 
 at::Tensor flow_loss(const Generator& model, const FlowBatch& batch, const FlowDraws& draws,
-                     const FlowOptions& options, const NextDiTCall& call) {
+                     const FlowObjective& objective) {
+  const auto& flow = objective.flow;
   const auto device = batch.images.device();
   const auto noise = draws.noise.to(device);
   const auto time = draws.time.to(device);
-  const auto z = interpolate(batch.images, noise, time, options);  // (N, C, H, W)
-  const auto caption = model.encode_text(batch.conditions);        // (N, L, Dc)
-  const auto predicted =
-      model.predict(network_input(z, time, options), time, {caption}, batch.conditions, call);
-  return velocity_loss(predicted, batch.images, noise, z, time, options);  // (N)
+  const auto z = interpolate(batch.images, noise, time, flow);  // (N, C, H, W)
+  const auto caption = model.encode_text(batch.conditions);     // (N, L, Dc)
+  const auto predicted = model.predict(network_input(z, time, flow), time, {caption},
+                                       batch.conditions, objective.call);
+  if (objective.teacher == nullptr) {
+    return velocity_loss(predicted, batch.images, noise, z, time, flow);  // (N)
+  }
+  const auto image = guided_image(*objective.teacher, z, time, batch.conditions, flow);
+  const auto t = time.view({-1, 1, 1, 1});
+  const auto rest = (z - image * t) / ((1.0 - t).clamp_min(flow.clip) * flow.noise_scale);
+  return velocity_loss(predicted, image, rest, z, time, flow);  // (N)
 }
 
 namespace {
@@ -70,14 +85,11 @@ struct PartResult {
 
 PartResult part_gradients(const Generator& model, const variable_list& parameters,
                           const FlowBatch& batch, const FlowDraws& draws, nn::Share share,
-                          const FlowOptions& options, const NextDiTCall& call, double factor) {
-  const FlowBatch part{batch.images.narrow(0, share.begin, share.count),
-                       batch.conditions.narrow(share.begin, share.count),
-                       {}};
-  const FlowDraws own{draws.noise.narrow(0, share.begin, share.count),
-                      draws.time.narrow(0, share.begin, share.count)};
+                          const FlowObjective& objective, double factor) {
   const at::AutoGradMode with_gradients(true);
-  const auto loss = flow_loss(model, part, own, options, call).sum();
+  const auto loss = flow_loss(model, batch.narrow(share.begin, share.count),
+                              draws.narrow(share.begin, share.count), objective)
+                        .sum();
   auto gradients = torch::autograd::grad({loss * factor}, parameters, {}, false, false, true);
   return {loss.item<double>(), std::move(gradients)};
 }
@@ -105,15 +117,15 @@ void add_parts(std::vector<PartResult>& parts) {
 }  // namespace
 
 double flow_gradients(const Generator& model, const FlowBatch& batch, const FlowDraws& draws,
-                      const FlowOptions& options, const NextDiTCall& call, double scale) {
+                      const FlowObjective& objective, double scale) {
   const auto images = batch.images.size(0);
   const auto parameters = model.parameters();
   const int team = batch.images.device().is_cpu() ? nn::team_size(images) : 1;
   std::vector<PartResult> parts(static_cast<std::size_t>(team));
   nn::run_team(team, [&](int part) {
     parts[static_cast<std::size_t>(part)] =
-        part_gradients(model, parameters, batch, draws, nn::share_of(images, part, team), options,
-                       call, scale / static_cast<double>(images));
+        part_gradients(model, parameters, batch, draws, nn::share_of(images, part, team), objective,
+                       scale / static_cast<double>(images));
   });
   add_parts(parts);
   double loss = 0.0;

@@ -9,6 +9,7 @@
 
 #include "flow/path.h"
 #include "models/generator.h"
+#include "training/distill.h"
 
 namespace medaug {
 
@@ -19,6 +20,9 @@ struct FlowBatch {
   at::Tensor images;  ///< (N, C, H, W) float32 in [-1, 1]
   Conditions conditions;
   std::vector<std::int64_t> draws;  ///< N
+
+  /// Those of `count` images from `begin` on; without their draws.
+  FlowBatch narrow(std::int64_t begin, std::int64_t count) const;
 };
 
 /// Noise and times come from streams of this seed: purpose kNoise and kTime in training,
@@ -26,6 +30,8 @@ struct FlowBatch {
 struct FlowDraws {
   at::Tensor noise;  ///< (N, C, H, W) standard normal
   at::Tensor time;   ///< (N)
+
+  FlowDraws narrow(std::int64_t begin, std::int64_t count) const;
 };
 FlowDraws draw_noise_and_time(const FlowBatch& batch, const FlowOptions& options,
                               std::uint64_t seed);
@@ -34,15 +40,22 @@ FlowDraws draw_noise_and_time(const FlowBatch& batch, const FlowOptions& options
 at::Tensor draw_noise(at::IntArrayRef shape, std::span<const std::int64_t> keys, std::uint64_t seed,
                       Purpose purpose);
 
+/// What is learned.
+struct FlowObjective {
+  FlowOptions flow = {};
+  NextDiTCall call = {};
+  const Teacher* teacher = nullptr;  ///< its guided prediction takes the place of the image
+};
+
 /// Per-sample v-loss (N), float32, differentiable in the weights.
 at::Tensor flow_loss(const Generator& model, const FlowBatch& batch, const FlowDraws& draws,
-                     const FlowOptions& options, const NextDiTCall& call = {});
+                     const FlowObjective& objective = {});
 
 /// Mean loss of a batch. Its gradient, times `scale`, becomes that of every parameter that it
 /// reaches; what stood there before is gone. On the CPU the parts of a large batch go through the
 /// network at the same time (nn/team.h) and their gradients are added in their order, so that the
 /// same number of threads gives the same bits.
 double flow_gradients(const Generator& model, const FlowBatch& batch, const FlowDraws& draws,
-                      const FlowOptions& options, const NextDiTCall& call = {}, double scale = 1.0);
+                      const FlowObjective& objective = {}, double scale = 1.0);
 
 }  // namespace medaug

@@ -124,6 +124,7 @@ struct TrainingOptions {
   double mask_dropout = 0.1;
   double class_dropout = 0.1;
   double both_dropout = 0.05;
+  std::string distill_from;
   std::int64_t log_every = 10;
   std::int64_t validate_every = 0;
   double validate_every_minutes = 2.0;
@@ -229,6 +230,10 @@ void describe_drops(Visitor& visit, TrainingOptions& o) {
               .min = 0,
               .max = 1},
         o.class_dropout);
+  visit(Field{.name = "distill_from",
+              .help = "model or run whose guided prediction (guidance.text, guidance.mask) is "
+                      "learned in place of the images; empty = train on the images"},
+        o.distill_from);
   visit(Field{.name = "both_dropout", .help = "share trained with neither", .min = 0, .max = 1},
         o.both_dropout);
 }

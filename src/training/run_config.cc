@@ -59,6 +59,7 @@ void resolve_paths(RunConfig& config) {
   };
   config.train_path = located(config.data.train_data);
   config.val_path = located(config.data.val_data);
+  config.teacher = located(config.training.distill_from);
   config.checkpoint = located(config.inference.checkpoint);
   config.run_folder = config.output.folder;
   if (config.run_folder.empty()) {
@@ -157,6 +158,7 @@ std::string run_folder_yaml(const RunConfig& config) {
     kept.data.train_data = from_run(config.train_path);
     kept.data.val_data = config.val_path.empty() ? "" : from_run(config.val_path);
   }
+  kept.training.distill_from = config.teacher.empty() ? "" : from_run(config.teacher);
   kept.output.folder = fs::absolute(config.run_folder).lexically_normal().string();
   return run_config_yaml(kept);
 }

@@ -35,6 +35,7 @@ struct RunConfig {
   std::filesystem::path file;        ///< the config; empty when there is none
   std::filesystem::path train_path;  ///< data.train_data located; it may not exist
   std::filesystem::path val_path;    ///< data.val_data located; empty when not given
+  std::filesystem::path teacher;     ///< training.distill_from located; empty when not given
   std::filesystem::path checkpoint;  ///< inference.checkpoint located; empty when not given
   std::filesystem::path run_folder;  ///< output.folder, or runs/<name of the config>
 };

@@ -104,6 +104,11 @@ void Rules::check_training() {
             {std::to_string(options.averages()), " moving averages (ema_half_life and ema_decay)"}),
         concat({"at most ", std::to_string(kMostAverages)}));
   }
+  if (!options.distill_from.empty() && config_.guidance.text == 1.0 &&
+      config_.guidance.mask == 1.0) {
+    add("training.distill_from", "there is no guidance to distil: both scales are 1",
+        "set guidance.mask or guidance.text, for example --set guidance.mask=1.5");
+  }
   if (config_.text.dim % config_.text.heads != 0) {
     add("text.heads",
         concat({"'text.dim' ", std::to_string(config_.text.dim),
@@ -149,6 +154,7 @@ void Rules::check_path(std::string_view key, const std::string& path) {
 void Rules::check_paths() {
   check_path("data.train_data", config_.data.train_data);
   check_path("data.val_data", config_.data.val_data);
+  check_path("training.distill_from", config_.training.distill_from);
   std::error_code ignored;
   if (!config_.val_path.empty() && config_.train_path == config_.val_path &&
       !fs::is_directory(config_.val_path, ignored)) {

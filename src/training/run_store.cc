@@ -54,6 +54,7 @@ Json run_identity(const RunConfig& config, const Dataset& data) {
   out["optimizer"] = std::string(enum_name(config.training.optimizer));
   out["ema_half_life"] = config.training.ema_half_life;
   out["ema_decay"] = config.training.ema_decay;
+  out["distill_from"] = config.teacher.empty() ? "" : config.teacher.filename().string();
   out["training_data"] = std::to_string(data.content_hash());
   return out;
 }

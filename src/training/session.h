@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "training/budget.h"
+#include "training/flow_step.h"
 #include "training/metric_log.h"
 #include "training/model_file.h"
 #include "training/optimizer.h"
@@ -36,6 +37,7 @@ class Session {
 
  private:
   void open();
+  void open_teacher();
   Tokenizer open_tokenizer(const std::optional<StoredStep>& stored) const;
   void start_loader();
   double backward_once();
@@ -50,6 +52,8 @@ class Session {
   void summarise();
   void report(const std::string& note = {}, std::optional<ValidationResult> validation = {});
   ModelInfo model_info() const;
+  FlowObjective objective() const;
+  GuidanceOptions sampling_guidance() const;  ///< what the trained model needs
   double elapsed() const { return state_.elapsed_seconds + (monotonic_seconds() - started_); }
   bool stopped_early() const {
     return options_.early_stop_patience > 0 &&
@@ -63,7 +67,9 @@ class Session {
   ProcessGroup& processes_;
   at::Device device_;
   RunData data_;
-  FlowOptions flow_;  ///< with the mean and deviation of the training images
+  FlowOptions flow_;  ///< with the mean and deviation of the training images, or as the teacher's
+  std::optional<LoadedModel> taught_by_;
+  std::optional<Teacher> teacher_;
   std::unique_ptr<RunStore> store_;
   std::unique_ptr<CaptionEncoder> captions_;
   std::unique_ptr<Generator> model_;

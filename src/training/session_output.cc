@@ -32,7 +32,7 @@ ModelInfo Session::model_info() const {
   info.preprocess = data_.preprocess;
   info.flow = flow_;
   info.sampler = config_.sampler;
-  info.guidance = config_.guidance;
+  info.guidance = sampling_guidance();
   info.tokenizer = captions_->tokenizer().serialized();
   info.example_captions = example_captions(*data_.train);
   info.training = {{"step", state_.step},
@@ -41,6 +41,10 @@ ModelInfo Session::model_info() const {
                    {"seed", options_.seed},
                    {"training_images", data_.train->size()},
                    {"data_hash", std::to_string(data_.train->content_hash())}};
+  if (teacher_) {
+    info.training["distilled_guidance"] = to_json(config_.guidance);
+    info.training["distilled_from"] = taught_by_->sha256;
+  }
   return info;
 }
 
@@ -62,7 +66,7 @@ void Session::validate() {
   auto best = BestAverage{.average = options_.averages() > 0 ? 0 : -1};
   if (data_.val) {
     best = validate_averages(*optimizer_, options_.averages(), [this] {
-      return validate_model(*model_, *data_.val, *captions_, flow_, options_.batch_size);
+      return validate_model(*model_, *data_.val, *captions_, objective(), options_.batch_size);
     });
     entry.update(best.log);
   }
@@ -102,7 +106,7 @@ void Session::samples() {
   const auto path = store_->paths().samples / ("step-" + std::to_string(state_.step) + ".png");
   unless_disk_is_full([&] {
     write_sample_grid(path, *model_, data, *captions_,
-                      {flow_, config_.sampler, config_.guidance, {}}, options_.sample_count,
+                      {flow_, config_.sampler, sampling_guidance(), {}}, options_.sample_count,
                       "step " + std::to_string(state_.step));
   });
   optimizer_->use_average(-1);

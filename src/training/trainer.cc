@@ -3,12 +3,14 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <c10/core/GradMode.h>
 
 #include <cmath>
 #include <string>
 
 #include "base/error.h"
 #include "base/stop.h"
+#include "checkpoint/run_folder.h"
 #include "training/session.h"
 #include "training/setup.h"
 
@@ -18,6 +20,14 @@ namespace {
 
 constexpr std::int64_t kNotFiniteInARow = 3;
 constexpr std::int64_t kMostWaysBack = 2;
+
+void copy_weights(const Generator& from, Generator& to) {
+  const at::NoGradGuard no_grad;
+  const auto weights = from.named_parameters();
+  for (auto& item : to.named_parameters()) {
+    item.value().copy_(weights[item.key()]);
+  }
+}
 
 }  // namespace
 
@@ -34,13 +44,35 @@ Session::Session(const TrainRequest& request, ProcessGroup& processes)
   RunStore::require(config_.run_folder, request.resume);
   data_ = load_run_data(config_, request.manifests ? *request.manifests : read_manifests(config_));
   flow_ = settled_flow(config_.flow, data_);
+  if (!config_.teacher.empty()) {
+    open_teacher();
+  }
   store_ = std::make_unique<RunStore>(config_.run_folder, options_.keep_last);
   open();
+}
+
+/// The model of training.distill_from, which must be what the config describes.
+void Session::open_teacher() {
+  const auto path = find_inference_file(config_.teacher);
+  taught_by_ = load_model_file(path, device_, at::kFloat);
+  const auto& info = taught_by_->info;
+  const auto wanted = model_options(config_, data_.preprocess, info.generator.vocabulary);
+  if (to_json(wanted.dit) != to_json(info.generator.dit) ||
+      to_json(wanted.text) != to_json(info.generator.text) ||
+      to_json(data_.preprocess) != to_json(info.preprocess)) {
+    throw Error(ErrorCode::kConfig, path.string(),
+                "training.distill_from is another model than the config describes",
+                "use the config.yaml of the run that made it");
+  }
+  flow_ = info.flow;
 }
 
 Tokenizer Session::open_tokenizer(const std::optional<StoredStep>& stored) const {
   if (stored) {
     return Tokenizer::load(stored->tokenizer);
+  }
+  if (taught_by_) {
+    return Tokenizer::load(taught_by_->info.tokenizer);
   }
   return Tokenizer::train(captions_of(*data_.train), config_.text.vocabulary,
                           static_cast<std::uint64_t>(options_.seed));
@@ -59,12 +91,23 @@ void Session::open() {
   model_ =
       std::make_unique<Generator>(model_options(config_, data_.preprocess, tokenizer.size()), seed);
   model_->to(device_);
+  if (taught_by_) {
+    copy_weights(*taught_by_->model, *model_);
+    taught_by_->model->to(compute_dtype(options_));
+  }
   const auto averages = options_.averages();
   optimizer_ = std::make_unique<AdamW>(
       named_parameters(*model_),
       AdamWOptions{options_.beta1, options_.beta2, options_.eps, options_.weight_decay},
       compute_dtype(options_), averages, muon_options(options_));
   captions_ = std::make_unique<CaptionEncoder>(std::move(tokenizer), config_.text.max_tokens);
+  if (taught_by_) {
+    Conditions no_text;
+    captions_->encode({""}, no_text);
+    no_text.tokens = no_text.tokens.to(device_);
+    no_text.token_mask = no_text.token_mask.to(device_);
+    teacher_ = Teacher{taught_by_->model, config_.guidance, no_text};
+  }
   state_.average = averages > 0 ? 0 : -1;
   if (stored) {
     optimizer_->load_state(stored->tensors);
@@ -91,17 +134,29 @@ void Session::start_loader() {
   loader_ = std::make_unique<Loader>(data_.train, loader, state_.draws);
 }
 
+FlowObjective Session::objective() const {
+  FlowObjective out;
+  out.flow = flow_;
+  out.call.checkpoint_activations = options_.checkpoint_activations;
+  out.teacher = teacher_ ? &*teacher_ : nullptr;
+  return out;
+}
+
+GuidanceOptions Session::sampling_guidance() const {
+  return teacher_ ? GuidanceOptions{} : config_.guidance;
+}
+
 /// Forward and backward of one batch. @return its mean loss
 double Session::backward_once() {
   auto batch = loader_->next();
   FlowBatch inputs;
   inputs.draws = batch.draws;
   inputs.images = batch.images.to(device_);
-  inputs.conditions = dropped_conditions(std::move(batch), *captions_, options_, device_);
+  inputs.conditions = teacher_
+                          ? conditions_of(batch, *captions_, device_)
+                          : dropped_conditions(std::move(batch), *captions_, options_, device_);
   const auto draws = draw_noise_and_time(inputs, flow_, static_cast<std::uint64_t>(options_.seed));
-  NextDiTCall call;
-  call.checkpoint_activations = options_.checkpoint_activations;
-  const double loss = flow_gradients(*model_, inputs, draws, flow_, call,
+  const double loss = flow_gradients(*model_, inputs, draws, objective(),
                                      1.0 / static_cast<double>(options_.accumulation));
   if (options_.accumulation > 1) {
     optimizer_->accumulate_gradients();

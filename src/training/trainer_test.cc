@@ -220,6 +220,45 @@ TEST_F(TrainerTest, LossFallsOnFewImages) {
   EXPECT_LT(mean(90), 0.6 * mean(0));
 }
 
+// The student starts as its teacher, comes nearer to its guided prediction, and goes on after a
+// stop with the teacher's tokenizer and flow.
+TEST_F(TrainerTest, LearnsAnotherModelsGuidance) {
+  const auto teacher = run(config("teacher", 12));
+  auto student = config("student", 30);
+  student.teacher = folder_ / "teacher";
+  student.training.distill_from = student.teacher.string();
+  student.guidance.mask = 3.0;
+  student.training.validate_every = 1;
+  const auto part = stop_at(student, 3);
+  EXPECT_EQ(part.state.step, 3);
+  const auto first = part.state.validation_loss;
+  const auto done = run(student, true);
+  EXPECT_EQ(done.state.step, 30);
+  EXPECT_GT(first, 0.0);
+  EXPECT_LT(done.state.best_loss, 0.7 * first);
+  const auto info = read_model_info(done.best_model);
+  EXPECT_EQ(info.guidance.mask, 1.0);
+  EXPECT_EQ(info.training["distilled_guidance"]["mask"], 3.0);
+  EXPECT_EQ(info.tokenizer, read_model_info(teacher.best_model).tokenizer);
+  EXPECT_EQ(info.flow.data_std, read_model_info(teacher.best_model).flow.data_std);
+}
+
+TEST_F(TrainerTest, RefusesATeacherOfAnotherShape) {
+  run(config("teacher", 2));
+  auto student = config("student", 2);
+  student.teacher = folder_ / "teacher";
+  student.guidance.mask = 2.0;
+  student.model.dim *= 2;
+  try {
+    run(student);
+    FAIL() << "no error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kConfig);
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("another model"));
+  }
+  EXPECT_FALSE(fs::exists(student.run_folder));
+}
+
 TEST_F(TrainerTest, RefusesAFolderWithARunAndAnotherModelOnResume) {
   run(config("run", 1));
   try {

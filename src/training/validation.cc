@@ -48,12 +48,12 @@ Batch batch_of(const Dataset& data, const std::vector<std::int64_t>& indices) {
 }
 
 ValidationResult validate_model(const Generator& model, const Dataset& data,
-                                CaptionEncoder& captions, const FlowOptions& flow,
+                                CaptionEncoder& captions, const FlowObjective& objective,
                                 std::int64_t batch_size, std::int64_t most_samples) {
   const at::NoGradGuard no_grad;
   const auto device = model.parameters().front().device();
   const auto n = std::min(data.size(), most_samples);
-  const auto times = spread_times(n, flow);
+  const auto times = spread_times(n, objective.flow);
   ValidationResult result;
   std::array<double, 5> sums{};
   std::array<std::int64_t, 5> counts{};
@@ -67,7 +67,7 @@ ValidationResult validate_model(const Generator& model, const Dataset& data,
     draws.noise = draw_noise(samples.images.sizes(), indices, 3, Purpose::kValidation);
     draws.time = at::empty({samples.images.size(0)}, at::TensorOptions().dtype(at::kFloat));
     std::copy_n(times.begin() + begin, indices.size(), draws.time.mutable_data_ptr<float>());
-    const auto losses = flow_loss(model, batch, draws, flow).to(at::kCPU, at::kDouble);
+    const auto losses = flow_loss(model, batch, draws, objective).to(at::kCPU, at::kDouble);
     for (std::size_t i = 0; i < indices.size(); ++i) {
       const double loss = losses[static_cast<std::int64_t>(i)].item<double>();
       const auto bin = static_cast<std::size_t>(

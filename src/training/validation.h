@@ -24,7 +24,7 @@ struct ValidationResult {
 /// v-loss on held-out data at fixed times and noise: each sample has its own, spread evenly over
 /// the training distribution, so two calls differ only by the weights.
 ValidationResult validate_model(const Generator& model, const Dataset& data,
-                                CaptionEncoder& captions, const FlowOptions& flow,
+                                CaptionEncoder& captions, const FlowObjective& objective,
                                 std::int64_t batch_size, std::int64_t most_samples = 512);
 
 struct BestAverage {

@@ -78,7 +78,7 @@ class Gpu : public ::testing::TestWithParam<Case> {
   /// All gradients in one row, float64 on the CPU.
   at::Tensor gradients(at::Device device, at::ScalarType dtype, double& loss) const {
     const auto network = model(device, dtype);
-    const auto mean = flow_loss(*network, on(device), draws_, {}).mean();
+    const auto mean = flow_loss(*network, on(device), draws_).mean();
     mean.backward();
     loss = mean.item<double>();
     std::vector<at::Tensor> all;

@@ -106,7 +106,8 @@ struct RollbackCommand {
 struct TrainCommand {
   std::string config;
   std::string output;
-  std::string resume;  ///< "", "latest" or a run folder
+  std::string resume;   ///< "", "latest" or a run folder
+  std::string teacher;  ///< of --distill-guidance; empty = train on the images
   bool resuming = false;
   bool dry_run = false;
 };

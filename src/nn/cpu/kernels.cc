@@ -18,6 +18,9 @@ MEDAUG_DECLARE(isa_baseline)
 MEDAUG_DECLARE(isa_avx2)
 MEDAUG_DECLARE(isa_avx512)
 MEDAUG_DECLARE(isa_avx512bf16)
+namespace isa_avx512bf16 {
+extern const AttentionKernels kAttentionKernels;
+}
 #endif
 #undef MEDAUG_DECLARE
 
@@ -98,6 +101,15 @@ const Kernels<Bf16>& kernels<Bf16>() {
   MEDAUG_PICK(kBf16Kernels);
 }
 const OptimizerKernels& optimizer_kernels() { MEDAUG_PICK(kOptimizerKernels); }
+
+const AttentionKernels* attention_kernels() {
+#ifdef __x86_64__
+  if (isa() == Isa::kAvx512Bf16) {
+    return &isa_avx512bf16::kAttentionKernels;
+  }
+#endif
+  return nullptr;
+}
 
 const char* instruction_set() { return name_of(isa()); }
 

@@ -100,6 +100,32 @@ struct Kernels {
   void (*join_heads_backward)(const JoinHeadsArgs<T>&, std::int64_t begin, std::int64_t end);
 };
 
+/// softmax(q k^T scale) v + gate softmax(q yk^T caption_scale) yv, heads joined. The head dimension
+/// is a multiple of 16. Probabilities that are kept have rows of keys rounded up to 16, with zeros
+/// at their ends.
+struct AttentionArgs {
+  std::int64_t heads = 0, tokens = 0, captions = 0, head_dim = 0;
+  const Bf16 *q = nullptr, *k = nullptr, *v = nullptr;    ///< (B, H, N, d)
+  const Bf16 *caption_k = nullptr, *caption_v = nullptr;  ///< (B, H, L, d), or null
+  const std::uint8_t* key_mask = nullptr;                 ///< (B, N), or null = all count
+  const std::uint8_t* caption_mask = nullptr;             ///< (B, L), or null
+  const float* gate = nullptr;                            ///< (H), with captions
+  float scale = 0, caption_scale = 0;
+  Bf16* p = nullptr;               ///< (B, H, N, keys): kept for the backward pass; null = not kept
+  Bf16* caption_p = nullptr;       ///< likewise
+  Bf16* out = nullptr;             ///< (B, N, H * d)
+  const Bf16* grad_out = nullptr;  ///< backward
+  Bf16 *grad_q = nullptr, *grad_k = nullptr, *grad_v = nullptr;
+  Bf16 *grad_caption_k = nullptr, *grad_caption_v = nullptr;
+  float* grad_gate = nullptr;  ///< (B, H), overwritten
+};
+
+/// Each call does pairs (sample, head) from begin to end, numbered sample by sample.
+struct AttentionKernels {
+  void (*forward)(const AttentionArgs&, std::int64_t begin, std::int64_t end);
+  void (*backward)(const AttentionArgs&, std::int64_t begin, std::int64_t end);
+};
+
 struct AdamWArgs {
   float* weight = nullptr;  ///< fp32 master
   float* momentum = nullptr;
@@ -137,6 +163,8 @@ const Kernels<float>& kernels<float>();
 template <>
 const Kernels<Bf16>& kernels<Bf16>();
 const OptimizerKernels& optimizer_kernels();
+/// Null where the CPU has no products of bfloat16 pairs (AVX512_BF16).
+const AttentionKernels* attention_kernels();
 
 /// "avx512bf16", "avx512", "avx2" or "baseline": what `kernels()` picked.
 /// MEDAUG_CPU=baseline|avx2|avx512 lowers it, for tests.

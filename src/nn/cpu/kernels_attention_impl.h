@@ -2,6 +2,8 @@
 // Softmax, and the heads of self- and cross-attention joined. Part of kernels_impl.h, which
 // includes it once for each instruction set.
 
+#pragma once
+
 #include "nn/cpu/kernels_math_impl.h"
 
 namespace medaug::nn::cpu::MEDAUG_ISA {
