@@ -8,7 +8,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "$medaug" phantom "$folder/data" --count 16 --quiet > "$folder/log"
 cat > "$folder/small.yaml" <<YAML
-data: {train_data: "$folder/data/train.jsonl", image_size: 64, mask_classes: 1, allow_outside: true}
+data: {train_data: "$folder/data/train.jsonl", image_size: 64, mask_classes: 2, allow_outside: true}
 model: {preset: small}
 training: {max_steps: 1, batch_size: 4, sample_count: 0}
 output: {folder: "$folder/run"}
