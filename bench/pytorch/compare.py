@@ -4,8 +4,8 @@
     compare.py [--cases plain,wide,small] [--batch 64] [--rounds 7] [--compile] [--neighbour] [--default-malloc]
                [--device cpu|cuda] [--json FILE] STEP_BENCH
 
-Outputs and gradients are compared first: each bfloat16 worker against PyTorch in float32. All workers run with the malloc
-settings that medaug gives itself (--default-malloc: all without). --neighbour repeats the training rounds while another
+Outputs and gradients are compared first: each bfloat16 worker against PyTorch in float32. All workers run with malloc
+settings that keep memory, each with those that make it fastest (--default-malloc: all without). --neighbour repeats the training rounds while another
 process keeps one core busy. A run is called noisy, and the program ends with 1, when other processes took more than a
 tenth of the cores or a median wavers by more than 15 %."""
 
@@ -22,15 +22,17 @@ import torch
 
 import safetensors_file
 
-# As src/cli/front/main.cc sets it.
-MALLOC = "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592:glibc.malloc.arena_max=1"
+# As src/cli/front/main.cc sets it. PyTorch runs without the last part, which makes its backward pass a third slower.
+MALLOC = "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592:glibc.malloc.hugetlb=1"
+MALLOC_MEDAUG = MALLOC + ":glibc.malloc.arena_max=1"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Process:
-    def __init__(self, name, command):
+    def __init__(self, name, command, malloc):
         self.name = name
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environment = os.environ | ({"GLIBC_TUNABLES": malloc} if malloc else {})
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         self.answer()
 
     def answer(self):
@@ -135,12 +137,14 @@ def run_case(case, options, roofline):
         out = lambda name: os.path.join(folder, name + ".out")
         device = ["cuda"] if options.device == "cuda" else []
         python = lambda mode: [sys.executable, os.path.join(HERE, "worker.py"), path, out(mode), mode, *device]
-        truth = Process("float32", python("float32"))
+        malloc, ours = ("", "") if options.default_malloc else (MALLOC, MALLOC_MEDAUG)
+        truth = Process("float32", python("float32"), malloc)
         truth.seconds("check")
         truth.close()
-        workers = [Process("medaug", [options.step_bench, "worker", path, out("medaug"), *device]), Process("eager", python("eager"))]
+        workers = [Process("medaug", [options.step_bench, "worker", path, out("medaug"), *device], ours),
+                   Process("eager", python("eager"), malloc)]
         if options.compile:
-            workers.append(Process("compile", python("compile")))
+            workers.append(Process("compile", python("compile"), malloc))
         warm_up = {w.name: w.seconds("check") for w in workers}
         numbers = compare_numbers(folder, [w.name for w in workers])
         for w in workers:
@@ -238,8 +242,6 @@ def main():
     parser.add_argument("--json")
     options = parser.parse_args()
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    if not options.default_malloc:
-        os.environ.setdefault("GLIBC_TUNABLES", MALLOC)
     roofline = json.loads(subprocess.run([options.step_bench, "roofline"], check=True, capture_output=True).stdout)
     if options.device == "cuda":
         roofline["bf16_tflops"] = gpu_tflops()

@@ -25,10 +25,10 @@ constexpr Setting kSettings[] = {
     {"GOMP_SPINCOUNT", "1000"},
     // By default malloc gives every large tensor back to the kernel and takes fresh pages for the
     // next one, and a fresh page costs ten times a used one. One arena: those of threads other than
-    // the first hold nothing large.
+    // the first hold nothing large. Huge pages where the kernel lets a program ask for them.
     {"GLIBC_TUNABLES",
      "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592:"
-     "glibc.malloc.arena_max=1"},
+     "glibc.malloc.arena_max=1:glibc.malloc.hugetlb=1"},
 };
 
 std::string own_folder() {
