@@ -26,7 +26,8 @@ PLAIN = [("euler", steps, "linear", 1) for steps in (14, 25, 50, 100)] + [
 ]
 GUIDED = [("euler", 50, "linear", (0.0, 1.0))] + [
     ("dpm2m", steps, "logit", interval) for steps, interval in
-    itertools.product((10, 14), ((0.0, 1.0), (0.1, 0.9), (0.1, 0.7), (0.3, 0.9)))]
+    itertools.product((10, 14), ((0.0, 1.0), (0.1, 0.9), (0.1, 0.7), (0.3, 0.9)))] + [
+    ("unipc", steps, "logit", (0.0, 1.0)) for steps in (8, 10, 12)]
 
 
 class Maker:
@@ -51,7 +52,7 @@ class Maker:
             check=True, stdout=subprocess.DEVNULL)
         seconds = time.time() - begin
         with open(os.path.join(out, "generated.jsonl")) as file:
-            names = [json.loads(line)["image"] for line in file]
+            names = [json.loads(line)["image_path"] for line in file]
         pictures = [numpy.asarray(Image.open(os.path.join(out, name)), dtype=numpy.float64) / 255 for name in names]
         return numpy.stack(pictures), seconds
 
