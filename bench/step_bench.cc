@@ -174,10 +174,9 @@ class Worker {
 
   void forward() const {
     const auto images = batch_.images.size(0);
-    const int team = batch_.images.device().is_cpu() ? nn::team_size(images) : 1;
-    nn::run_team(team, [&](int part) {
+    const int team = nn::team_size(images, batch_.images.device());
+    nn::run_team(team, images, [&](int, nn::Share share) {
       const at::NoGradGuard no_grad;
-      const auto share = nn::share_of(images, part, team);
       wait_for(flow_loss(model_, batch_.narrow(share.begin, share.count),
                          draws_.narrow(share.begin, share.count)));
     });

@@ -145,12 +145,4 @@ class NextDiT : public torch::nn::Module {
   std::vector<std::shared_ptr<Block>> layers_;
 };
 
-/// (N, C, H, W) to (N, T, C p p): features in the order (channel, row, column).
-Tensor patchify(const Tensor& x, std::int64_t patch);
-/// (N, T, p p C) to (N, C, H, W): features in the order (row, column, channel).
-Tensor unpatchify(const Tensor& tokens, std::int64_t patch, std::int64_t height,
-                  std::int64_t width);
-/// cos then sin of time f_k, f_k = 10000^(-k / 128): (N, 256) float32.
-Tensor time_embedding(const Tensor& time, std::int64_t width = 256);
-
 }  // namespace medaug

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "models/generator.h"
+#include "models/patches.h"
 #include "nn/ops.h"
 
 namespace medaug {

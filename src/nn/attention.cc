@@ -86,45 +86,69 @@ cpu::JoinHeadsArgs<T> join_args(const Tensor& q, const Tensor& caption, const Te
   return args;
 }
 
-struct FusedAttention : torch::autograd::Function<FusedAttention> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& q_in, const Tensor& k_in,
-                        const Tensor& v_in, const Maybe& yk_in, const Maybe& yv_in,
-                        const Maybe& gate_in, const Maybe& key_mask, const Maybe& caption_mask,
-                        double scale) {
-    const auto q = flat(q_in), k = flat(k_in), v = flat(v_in);
-    const auto gate = gate_in.value_or(Tensor());
-    const auto p = probabilities(q, k, key_mask.value_or(Tensor()), scale);
+/// AttentionInputs with as many key heads as query heads and masks of bytes.
+struct Operands {
+  Tensor q, k, v, caption_k, caption_v, gate, key_mask, caption_mask;
+  double scale = 0.0;
+  bool keep = false;  ///< a backward pass will follow
+};
+
+/// In the order of Operands; undefined for what is not there.
+struct OperandGradients {
+  Tensor q, k, v, caption_k, caption_v, gate;
+};
+
+/// `How` has forward(context, operands) and backward(context, gradient of the result).
+template <class How>
+struct AttentionFunction : torch::autograd::Function<AttentionFunction<How>> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& q, const Tensor& k, const Tensor& v,
+                        const Maybe& caption_k, const Maybe& caption_v, const Maybe& gate,
+                        const Maybe& key_mask, const Maybe& caption_mask, double scale, bool keep) {
+    const auto value = [](const Maybe& x) { return x.value_or(Tensor()); };
+    return How::forward(*ctx, {q, k, v, value(caption_k), value(caption_v), value(gate),
+                               value(key_mask), value(caption_mask), scale, keep});
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto g = How::backward(*ctx, grads[0].contiguous());
+    return {g.q, g.k, g.v, g.caption_k, g.caption_v, g.gate, {}, {}, {}, {}};
+  }
+};
+
+double caption_scale(const Tensor& q) { return 1.0 / std::sqrt(static_cast<double>(q.size(-1))); }
+
+struct Batched {
+  static Tensor forward(AutogradContext& ctx, const Operands& in) {
+    const auto q = flat(in.q), k = flat(in.k), v = flat(in.v);
+    const auto p = probabilities(q, k, in.key_mask, in.scale);
     const auto self = at::bmm(p, v);
     Tensor yk, yv, py, caption;
-    if (yk_in.has_value()) {
-      yk = flat(*yk_in);
-      yv = flat(*yv_in);
-      py = probabilities(q, yk, caption_mask.value_or(Tensor()),
-                         1.0 / std::sqrt(static_cast<double>(q.size(2))));
+    if (in.caption_k.defined()) {
+      yk = flat(in.caption_k);
+      yv = flat(in.caption_v);
+      py = probabilities(q, yk, in.caption_mask, caption_scale(q));
       caption = at::bmm(py, yv);
     }
     const auto out =
-        at::empty({q_in.size(0), q_in.size(2), q_in.size(1) * q_in.size(3)}, q.options());
+        at::empty({in.q.size(0), in.q.size(2), in.q.size(1) * in.q.size(3)}, q.options());
     with_type(q, [&](auto type) {
       using T = decltype(type);
-      auto args = join_args<T>(q_in, caption, gate);
+      auto args = join_args<T>(in.q, caption, in.gate);
       args.self = pointer<T>(self);
       args.out = pointer<T>(out);
-      at::parallel_for(0, q_in.size(0), 1, [&](std::int64_t b, std::int64_t e) {
+      at::parallel_for(0, in.q.size(0), 1, [&](std::int64_t b, std::int64_t e) {
         cpu::kernels<T>().join_heads_forward(args, b, e);
       });
     });
-    ctx->save_for_backward({q, k, v, p, yk, yv, py, caption, gate});
-    ctx->saved_data["scale"] = scale;
-    ctx->saved_data["shape"] = q_in.sizes().vec();
+    ctx.save_for_backward({q, k, v, p, yk, yv, py, caption, in.gate});
+    ctx.saved_data["scale"] = in.scale;
+    ctx.saved_data["shape"] = in.q.sizes().vec();
     return out;
   }
 
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const auto s = ctx->get_saved_variables();
+  static OperandGradients backward(AutogradContext& ctx, const Tensor& grad) {
+    const auto s = ctx.get_saved_variables();
     const auto &q = s[0], &yk = s[4], &caption = s[7], &gate = s[8];
-    const auto shape = ctx->saved_data["shape"].toIntVector();
-    const auto grad = grads[0].contiguous();
+    const auto shape = ctx.saved_data["shape"].toIntVector();
     const auto grad_self = at::empty_like(q);
     Tensor grad_caption, grad_gate;
     if (yk.defined()) {
@@ -143,80 +167,68 @@ struct FusedAttention : torch::autograd::Function<FusedAttention> {
       });
     });
     auto self =
-        attention_backward(s[3], q, s[1], s[2], grad_self, ctx->saved_data["scale"].toDouble());
+        attention_backward(s[3], q, s[1], s[2], grad_self, ctx.saved_data["scale"].toDouble());
     Gradients cross;
     if (yk.defined()) {
-      cross = attention_backward(s[6], q, yk, s[5], grad_caption,
-                                 1.0 / std::sqrt(static_cast<double>(q.size(2))));
+      cross = attention_backward(s[6], q, yk, s[5], grad_caption, caption_scale(q));
       self.q.add_(cross.q);
     }
     const auto unflat = [&](const Tensor& x) {
       return x.defined() ? x.view({shape[0], shape[1], x.size(1), shape[3]}) : x;
     };
     return {unflat(self.q),  unflat(self.k),  unflat(self.v),
-            unflat(cross.k), unflat(cross.v), yk.defined() ? grad_gate.sum(0) : Tensor(),
-            Tensor(),        Tensor(),        Tensor()};
+            unflat(cross.k), unflat(cross.v), yk.defined() ? grad_gate.sum(0) : Tensor()};
   }
 };
 
 // Where the CPU multiplies pairs of bfloat16: everything of a head in one pass, and probabilities
 // in memory only when a backward pass will need them.
-struct TiledAttention : torch::autograd::Function<TiledAttention> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& q, const Tensor& k, const Tensor& v,
-                        const Maybe& yk_in, const Maybe& yv_in, const Maybe& gate_in,
-                        const Maybe& key_mask_in, const Maybe& caption_mask_in, double scale,
-                        bool keep) {
-    const auto yk = yk_in.value_or(Tensor()), yv = yv_in.value_or(Tensor());
-    const auto gate = gate_in.value_or(Tensor());
-    const auto key_mask = key_mask_in.value_or(Tensor());
-    const auto caption_mask = caption_mask_in.value_or(Tensor());
-    const auto batch = q.size(0), heads = q.size(1), tokens = q.size(2);
-    const auto out = at::empty({batch, tokens, heads * q.size(3)}, q.options());
-    Tensor p, caption_p;
-    if (keep) {
-      p = at::empty({batch, heads, tokens, whole_vectors(tokens)}, q.options());
-      if (yk.defined()) {
-        caption_p = at::empty({batch, heads, tokens, whole_vectors(yk.size(2))}, q.options());
-      }
-    }
-    auto args = arguments(q, k, v, yk, yv, gate, scale, p, caption_p);
-    args.key_mask = bytes(key_mask);
-    args.caption_mask = bytes(caption_mask);
+struct Tiled {
+  static Tensor forward(AutogradContext& ctx, const Operands& in) {
+    const auto batch = in.q.size(0), heads = in.q.size(1), tokens = in.q.size(2);
+    const auto out = at::empty({batch, tokens, heads * in.q.size(3)}, in.q.options());
+    const auto room = [&](std::int64_t keys) {
+      return at::empty({batch, heads, tokens, whole_vectors(keys)}, in.q.options());
+    };
+    const bool captioned = in.caption_k.defined();
+    const auto p = in.keep ? room(tokens) : Tensor();
+    const auto caption_p = in.keep && captioned ? room(in.caption_k.size(2)) : Tensor();
+    auto args = arguments(in, p, caption_p);
+    args.key_mask = bytes(in.key_mask);
+    args.caption_mask = bytes(in.caption_mask);
     args.out = pointer<cpu::Bf16>(out);
     at::parallel_for(0, batch * heads, 1, [&](std::int64_t begin, std::int64_t end) {
       cpu::attention_kernels()->forward(args, begin, end);
     });
-    ctx->save_for_backward({q, k, v, yk, yv, gate, p, caption_p});
-    ctx->saved_data["scale"] = scale;
+    ctx.save_for_backward({in.q, in.k, in.v, in.caption_k, in.caption_v, in.gate, p, caption_p});
+    ctx.saved_data["scale"] = in.scale;
     return out;
   }
 
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const auto s = ctx->get_saved_variables();
-    const auto &q = s[0], &yk = s[3];
-    const auto grad = grads[0].contiguous();
+  static OperandGradients backward(AutogradContext& ctx, const Tensor& grad) {
+    const auto s = ctx.get_saved_variables();
+    const Operands in{
+        s[0], s[1], s[2], s[3], s[4], s[5], {}, {}, ctx.saved_data["scale"].toDouble(), true};
     const auto like = [](const Tensor& x) { return x.defined() ? at::empty_like(x) : x; };
-    const auto grad_q = like(q), grad_k = like(s[1]), grad_v = like(s[2]);
-    const auto grad_yk = like(yk), grad_yv = like(s[4]);
-    Tensor grad_gate;
-    if (yk.defined()) {
-      grad_gate = at::empty({q.size(0), q.size(1)}, at::TensorOptions().dtype(at::kFloat));
+    OperandGradients out{like(in.q),         like(in.k),         like(in.v),
+                         like(in.caption_k), like(in.caption_v), Tensor()};
+    const auto images = in.q.size(0), heads = in.q.size(1);
+    if (in.caption_k.defined()) {
+      out.gate = at::empty({images, heads}, at::TensorOptions().dtype(at::kFloat));
     }
-    auto args =
-        arguments(q, s[1], s[2], yk, s[4], s[5], ctx->saved_data["scale"].toDouble(), s[6], s[7]);
+    auto args = arguments(in, s[6], s[7]);
     args.grad_out = pointer<cpu::Bf16>(grad);
-    args.grad_q = pointer<cpu::Bf16>(grad_q);
-    args.grad_k = pointer<cpu::Bf16>(grad_k);
-    args.grad_v = pointer<cpu::Bf16>(grad_v);
-    args.grad_caption_k = pointer<cpu::Bf16>(grad_yk);
-    args.grad_caption_v = pointer<cpu::Bf16>(grad_yv);
-    args.grad_gate = pointer<float>(grad_gate);
-    at::parallel_for(0, q.size(0) * q.size(1), 1, [&](std::int64_t begin, std::int64_t end) {
+    args.grad_q = pointer<cpu::Bf16>(out.q);
+    args.grad_k = pointer<cpu::Bf16>(out.k);
+    args.grad_v = pointer<cpu::Bf16>(out.v);
+    args.grad_caption_k = pointer<cpu::Bf16>(out.caption_k);
+    args.grad_caption_v = pointer<cpu::Bf16>(out.caption_v);
+    args.grad_gate = pointer<float>(out.gate);
+    at::parallel_for(0, images * heads, 1, [&](std::int64_t begin, std::int64_t end) {
       cpu::attention_kernels()->backward(args, begin, end);
     });
-    return {
-        grad_q,   grad_k,   grad_v,   grad_yk, grad_yv, yk.defined() ? grad_gate.sum(0) : Tensor(),
-        Tensor(), Tensor(), Tensor(), Tensor()};
+    out.gate = out.gate.defined() ? out.gate.sum(0) : out.gate;
+    return out;
   }
 
  private:
@@ -224,22 +236,21 @@ struct TiledAttention : torch::autograd::Function<TiledAttention> {
   static const std::uint8_t* bytes(const Tensor& mask) {
     return mask.defined() ? static_cast<const std::uint8_t*>(mask.const_data_ptr()) : nullptr;
   }
-  static cpu::AttentionArgs arguments(const Tensor& q, const Tensor& k, const Tensor& v,
-                                      const Tensor& yk, const Tensor& yv, const Tensor& gate,
-                                      double scale, const Tensor& p, const Tensor& caption_p) {
+  static cpu::AttentionArgs arguments(const Operands& in, const Tensor& p,
+                                      const Tensor& caption_p) {
     cpu::AttentionArgs args;
-    args.heads = q.size(1);
-    args.tokens = q.size(2);
-    args.head_dim = q.size(3);
-    args.captions = yk.defined() ? yk.size(2) : 0;
-    args.q = pointer<cpu::Bf16>(q);
-    args.k = pointer<cpu::Bf16>(k);
-    args.v = pointer<cpu::Bf16>(v);
-    args.caption_k = pointer<cpu::Bf16>(yk);
-    args.caption_v = pointer<cpu::Bf16>(yv);
-    args.gate = pointer<float>(gate);
-    args.scale = static_cast<float>(scale);
-    args.caption_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(q.size(3))));
+    args.heads = in.q.size(1);
+    args.tokens = in.q.size(2);
+    args.head_dim = in.q.size(3);
+    args.captions = in.caption_k.defined() ? in.caption_k.size(2) : 0;
+    args.q = pointer<cpu::Bf16>(in.q);
+    args.k = pointer<cpu::Bf16>(in.k);
+    args.v = pointer<cpu::Bf16>(in.v);
+    args.caption_k = pointer<cpu::Bf16>(in.caption_k);
+    args.caption_v = pointer<cpu::Bf16>(in.caption_v);
+    args.gate = pointer<float>(in.gate);
+    args.scale = static_cast<float>(in.scale);
+    args.caption_scale = static_cast<float>(caption_scale(in.q));
     args.p = pointer<cpu::Bf16>(p);
     args.caption_p = pointer<cpu::Bf16>(caption_p);
     return args;
@@ -254,7 +265,7 @@ bool needs_gradient(const AttentionInputs& in) {
 }
 
 Tensor repeat_heads(const Tensor& x, std::int64_t heads) {
-  return !x.defined() || x.size(1) == heads ? x : x.repeat_interleave(heads / x.size(1), 1);
+  return x.size(1) == heads ? x : x.repeat_interleave(heads / x.size(1), 1);
 }
 
 Tensor mask_bytes(const Tensor& mask) {
@@ -270,19 +281,16 @@ Tensor attention(const AttentionInputs& in) {
   if (!uses_fused(in.q) || in.q.size(2) > (tiled && !keep ? kLargestTiled : kLargestFused)) {
     return reference::attention(in);
   }
-  const auto heads = in.q.size(1);
-  const auto k = repeat_heads(in.k, heads), v = repeat_heads(in.v, heads);
-  const auto caption_k = maybe(repeat_heads(in.caption_k, heads));
-  const auto caption_v = maybe(repeat_heads(in.caption_v, heads));
-  const auto gate = maybe(in.gate);
-  const auto key_mask = maybe(mask_bytes(in.key_mask));
-  const auto caption_mask = maybe(mask_bytes(in.caption_mask));
-  if (tiled) {
-    return TiledAttention::apply(in.q.contiguous(), k.contiguous(), v.contiguous(), caption_k,
-                                 caption_v, gate, key_mask, caption_mask, in.scale, keep);
-  }
-  return FusedAttention::apply(in.q, k, v, caption_k, caption_v, gate, key_mask, caption_mask,
-                               in.scale);
+  const auto whole = [&](const Tensor& x) {
+    return x.defined() ? repeat_heads(x, in.q.size(1)).contiguous() : x;
+  };
+  const auto apply = [&](auto how) {
+    return AttentionFunction<decltype(how)>::apply(
+        in.q.contiguous(), whole(in.k), whole(in.v), maybe(whole(in.caption_k)),
+        maybe(whole(in.caption_v)), maybe(in.gate), maybe(mask_bytes(in.key_mask)),
+        maybe(mask_bytes(in.caption_mask)), in.scale, keep);
+  };
+  return tiled ? apply(Tiled{}) : apply(Batched{});
 }
 
 }  // namespace medaug::nn

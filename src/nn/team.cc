@@ -114,14 +114,9 @@ class Team {
 
 }  // namespace
 
-int team_size(std::int64_t images) {
-  const auto most = static_cast<std::int64_t>(at::get_num_threads());
+int team_size(std::int64_t images, at::Device device) {
+  const auto most = static_cast<std::int64_t>(device.is_cpu() ? at::get_num_threads() : 1);
   return static_cast<int>(std::clamp(images / kLeastImages, std::int64_t{1}, most));
-}
-
-Share share_of(std::int64_t images, int part, int parts) {
-  const auto begin = images * part / parts;
-  return {begin, images * (part + 1) / parts - begin};
 }
 
 void run_team(int parts, const std::function<void(int)>& work) {
@@ -131,6 +126,13 @@ void run_team(int parts, const std::function<void(int)>& work) {
   }
   static Team team;
   team.run(parts, work);
+}
+
+void run_team(int parts, std::int64_t images, const std::function<void(int, Share)>& work) {
+  run_team(parts, [&](int part) {
+    const auto begin = images * part / parts;
+    work(part, {begin, images * (part + 1) / parts - begin});
+  });
 }
 
 }  // namespace medaug::nn

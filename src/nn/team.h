@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <functional>
 
@@ -10,16 +12,15 @@
 
 namespace medaug::nn {
 
-/// Into how many parts a batch on the CPU is cut: at least four images each, and no more parts than
-/// `at::get_num_threads()`.
-int team_size(std::int64_t images);
+/// Into how many parts a batch is cut: on the CPU at least four images each, and no more parts than
+/// `at::get_num_threads()`; one elsewhere.
+int team_size(std::int64_t images, at::Device device);
 
-/// First image and number of images of one of the parts; they differ by one at most.
+/// First image and number of images of one of the parts; the numbers differ by one at most.
 struct Share {
   std::int64_t begin = 0;
   std::int64_t count = 0;
 };
-Share share_of(std::int64_t images, int part, int parts);
 
 /// Calls work(0) to work(parts - 1) at the same time, part 0 on the calling thread; each part's
 /// operators use an equal share of the threads. Returns when all are done.
@@ -27,5 +28,9 @@ Share share_of(std::int64_t images, int part, int parts);
 /// several threads take turns.
 /// @throws what the first failing part threw, after all have ended
 void run_team(int parts, const std::function<void(int part)>& work);
+
+/// The same for a batch, which each part is given its share of.
+void run_team(int parts, std::int64_t images,
+              const std::function<void(int part, Share share)>& work);
 
 }  // namespace medaug::nn

@@ -15,9 +15,11 @@ namespace {
 
 TEST(Team, SharesCoverTheBatchInOrder) {
   for (const int parts : {1, 2, 3, 7}) {
+    std::vector<Share> shares(static_cast<std::size_t>(parts));
+    run_team(parts, 16,
+             [&](int part, Share share) { shares[static_cast<std::size_t>(part)] = share; });
     std::int64_t next = 0;
-    for (int part = 0; part < parts; ++part) {
-      const auto share = share_of(16, part, parts);
+    for (const auto& share : shares) {
       EXPECT_EQ(share.begin, next);
       EXPECT_GE(share.count, 16 / parts);
       EXPECT_LE(share.count, 16 / parts + 1);
@@ -28,9 +30,10 @@ TEST(Team, SharesCoverTheBatchInOrder) {
 }
 
 TEST(Team, SmallBatchesStayInOnePart) {
-  EXPECT_EQ(team_size(1), 1);
-  EXPECT_EQ(team_size(7), 1);
-  EXPECT_LE(team_size(1000), at::get_num_threads());
+  EXPECT_EQ(team_size(1, at::kCPU), 1);
+  EXPECT_EQ(team_size(7, at::kCPU), 1);
+  EXPECT_EQ(team_size(1000, at::kCPU), at::get_num_threads());
+  EXPECT_EQ(team_size(1000, at::kCUDA), 1);
 }
 
 // All parts must be inside at once, or this would never end.

@@ -8,38 +8,18 @@
 #include <vector>
 
 #include "training/flow_step.h"
+#include "training/test_generator.h"
 
 namespace medaug {
 namespace {
-
-GeneratorOptions tiny() {
-  GeneratorOptions o;
-  o.vocabulary = 20;
-  o.text.dim = 16;
-  o.text.layers = 1;
-  o.text.heads = 2;
-  o.dit.patch_size = 4;
-  o.dit.dim = 32;
-  o.dit.layers = 2;
-  o.dit.heads = 2;
-  o.dit.caption_dim = o.text.dim;
-  return o;
-}
 
 class Distillation : public ::testing::Test {
  protected:
   void SetUp() override {
     at::manual_seed(5);
-    const auto o = tiny();
-    auto model = std::make_shared<Generator>(o);
-    const at::NoGradGuard no_grad;
-    for (auto& parameter : model->parameters()) {
-      parameter.copy_(at::randn(parameter.sizes()) * 0.15);
-    }
-    conditions_.tokens = at::randint(3, o.vocabulary, {4, 5}, at::kLong);
-    conditions_.token_mask = at::ones({4, 5}, at::kBool);
-    conditions_.mask = at::rand({4, o.dit.mask_classes, 16, 16}).round();
-    conditions_.mask_present = at::ones({4});
+    auto model = std::make_shared<Generator>(tiny_options());
+    randomise(*model, 0.15);
+    conditions_ = tiny_conditions(4);
     teacher_.model = model;
     teacher_.no_text.tokens = at::zeros({1, 5}, at::kLong);
     teacher_.no_text.token_mask = at::arange(5).unsqueeze(0) < 1;

@@ -120,12 +120,11 @@ double flow_gradients(const Generator& model, const FlowBatch& batch, const Flow
                       const FlowObjective& objective, double scale) {
   const auto images = batch.images.size(0);
   const auto parameters = model.parameters();
-  const int team = batch.images.device().is_cpu() ? nn::team_size(images) : 1;
+  const int team = nn::team_size(images, batch.images.device());
   std::vector<PartResult> parts(static_cast<std::size_t>(team));
-  nn::run_team(team, [&](int part) {
-    parts[static_cast<std::size_t>(part)] =
-        part_gradients(model, parameters, batch, draws, nn::share_of(images, part, team), objective,
-                       scale / static_cast<double>(images));
+  nn::run_team(team, images, [&](int part, nn::Share share) {
+    parts[static_cast<std::size_t>(part)] = part_gradients(
+        model, parameters, batch, draws, share, objective, scale / static_cast<double>(images));
   });
   add_parts(parts);
   double loss = 0.0;

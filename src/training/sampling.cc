@@ -4,7 +4,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 
 #include <atomic>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "nn/team.h"
+#include "training/branches.h"
 #include "training/flow_step.h"
 
 namespace medaug {
@@ -24,10 +24,6 @@ struct BranchInputs {
   EncodedText text;
   Conditions conditions;
 };
-
-Tensor join(const std::vector<Tensor>& parts) {
-  return !parts.front().defined() || parts.size() == 1 ? parts.front() : at::cat(parts);
-}
 
 /// The inputs of every set of branches, made when it is first asked for: the captions' keys and
 /// values do not depend on the step.
@@ -48,23 +44,14 @@ class Branches {
 
  private:
   BranchInputs make(const std::vector<Branch>& branches) const {
-    std::vector<Tensor> captions, token_masks, masks, present;
-    for (const auto branch : branches) {
-      const bool with_text = branch == Branch::kFull || branch == Branch::kNoMask;
-      const bool with_mask = branch == Branch::kFull || branch == Branch::kNoText;
-      const auto& given = request_.conditions;
-      captions.push_back(with_text ? text_ : no_text_);
-      token_masks.push_back(with_text ? given.token_mask : request_.no_text.token_mask);
-      masks.push_back(given.mask);
-      present.push_back(with_mask || !given.mask.defined() ? given.mask_present
-                                                           : at::zeros_like(given.mask_present));
-    }
     BranchInputs all;
-    all.text.features = join(captions);
+    all.conditions = stack_branches(request_.conditions, request_.no_text, branches);
+    std::vector<Tensor> captions;
+    for (const auto branch : branches) {
+      captions.push_back(sees_text(branch) ? text_ : no_text_);
+    }
+    all.text.features = at::cat(captions);
     all.text.heads = model_.dit().caption_heads(all.text.features);
-    all.conditions.token_mask = join(token_masks);
-    all.conditions.mask = join(masks);
-    all.conditions.mask_present = join(present);
     return all;
   }
 
@@ -114,22 +101,22 @@ Tensor sample_images(const Generator& model, const SamplingRequest& request,
                      const SamplingSettings& settings, const StepCallback& on_step) {
   const auto images = static_cast<std::int64_t>(request.seeds.size());
   // An adaptive solver's steps follow its whole batch.
-  const bool apart =
-      request.conditions.tokens.device().is_cpu() && !is_adaptive(settings.sampler.solver);
-  const int team = apart ? nn::team_size(images) : 1;
+  const int team = is_adaptive(settings.sampler.solver)
+                       ? 1
+                       : nn::team_size(images, request.conditions.tokens.device());
   std::vector<Tensor> parts(static_cast<std::size_t>(team));
   std::atomic<bool> cancelled{false};
-  nn::run_team(team, [&](int part) {
+  nn::run_team(team, images, [&](int part, nn::Share share) {
     const auto after_step = [&](std::int64_t step, std::int64_t steps, const Tensor& z) {
       if (part == 0 && on_step && !on_step(step, steps, z)) {
         cancelled = true;
       }
       return !cancelled;
     };
-    parts[static_cast<std::size_t>(part)] = sample_part(
-        model, narrowed(request, nn::share_of(images, part, team)), settings, after_step);
+    parts[static_cast<std::size_t>(part)] =
+        sample_part(model, narrowed(request, share), settings, after_step);
   });
-  return join(parts);
+  return team == 1 ? parts.front() : at::cat(parts);
 }
 
 }  // namespace medaug

@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "base/error.h"
+#include "models/patches.h"
 #include "nextdit_golden.h"
 #include "nn/rotary.h"
 

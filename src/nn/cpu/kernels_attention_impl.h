@@ -11,44 +11,51 @@ namespace {
 
 constexpr float kLowest = -3.0e38F;
 
-/// @param bias  0 where a key counts, very low where not; null = all count
-/// @param v     as many floats as the row is wide, rounded up to whole vectors
+/// What is added to the scores of each key: nothing, or for a key that does not count, very much
+/// less than nothing. @param bias (keys, whole vectors), or null when all count
+inline void fill_bias(const std::uint8_t* allowed, std::int64_t keys, float* bias) {
+  for (std::int64_t i = 0; bias != nullptr && i < keys; ++i) {
+    bias[i] = allowed[i] != 0 ? 0.0F : -1.0e30F;
+  }
+}
+
+/// e^(scale score + bias - the largest of them), zeros up to a whole vector.
+/// @param bias  as `fill_bias` made it, or null
+/// @param e     (width, whole vectors); may be the scores themselves
+/// @return      one over their sum
 template <class T>
-MEDAUG_INLINE void softmax_row(T* scores, const float* bias, float scale, std::int64_t width,
-                               float* v) {
+MEDAUG_INLINE float softmax_weights(const T* scores, const float* bias, float scale,
+                                    std::int64_t width, float* e) {
   Lanes top = splat(kLowest);
   for_lanes(width, [&](std::int64_t i, auto lanes) {
     Lanes x = load(scores + i, lanes) * scale;
     x = bias != nullptr ? x + load(bias + i, lanes) : x;
     top = larger(keep(x, lanes, kLowest), top);
-    store(v + i, x, Whole{});
+    store(e + i, x, Whole{});
   });
   const float highest = largest(top);
   Lanes total = {};
   for_lanes(width, [&](std::int64_t i, auto lanes) {
-    const Lanes e = exp(load(v + i, Whole{}) - highest);
-    total += keep(e, lanes);
-    store(v + i, e, Whole{});
+    const Lanes x = keep(exp(load(e + i, Whole{}) - highest), lanes);
+    total += x;
+    store(e + i, x, Whole{});
   });
-  const float inverse = 1.0F / sum(total);
-  for_lanes(width, [&](std::int64_t i, auto lanes) {
-    store(scores + i, load(v + i, Whole{}) * inverse, lanes);
-  });
+  return 1.0F / sum(total);
 }
 
 template <class T>
 void softmax_forward(T* scores, const std::uint8_t* allowed, float scale, std::int64_t width,
                      std::int64_t rows) {
-  Scratch v(width);
-  Scratch bias(width);
-  if (allowed != nullptr) {
-    for (std::int64_t i = 0; i < width; ++i) {
-      bias.data()[i] = allowed[i] != 0 ? 0.0F : -1.0e30F;
-    }
-  }
-  for (std::int64_t row = 0; row < rows; ++row) {
-    softmax_row(scores + row * width, allowed != nullptr ? bias.data() : nullptr, scale, width,
-                v.data());
+  Scratch e(width);
+  Scratch biases(width);
+  float* const bias = allowed != nullptr ? biases.data() : nullptr;
+  fill_bias(allowed, width, bias);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    T* const row = scores + r * width;
+    const float inverse = softmax_weights(row, bias, scale, width, e.data());
+    for_lanes(width, [&](std::int64_t i, auto lanes) {
+      store(row + i, load(e.data() + i, Whole{}) * inverse, lanes);
+    });
   }
 }
 

@@ -75,6 +75,19 @@ MEDAUG_INLINE Lanes load(const Bf16* from, Whole) {
   std::memcpy(&half, from, sizeof(half));
   return std::bit_cast<Lanes>(__builtin_convertvector(half, UintLanes) << 16);
 }
+#ifdef __AVX512F__
+MEDAUG_INLINE __mmask16 mask_of(Part part) {
+  return static_cast<__mmask16>((1U << part.count) - 1U);
+}
+/// Zeros beyond the count.
+MEDAUG_INLINE Lanes load(const float* from, Part part) {
+  return std::bit_cast<Lanes>(_mm512_maskz_loadu_ps(mask_of(part), from));
+}
+MEDAUG_INLINE Lanes load(const Bf16* from, Part part) {
+  const auto half = std::bit_cast<HalfLanes>(_mm256_maskz_loadu_epi16(mask_of(part), from));
+  return std::bit_cast<Lanes>(__builtin_convertvector(half, UintLanes) << 16);
+}
+#else
 /// Zeros beyond the count.
 template <class T>
 MEDAUG_INLINE Lanes load(const T* from, Part part) {
@@ -82,6 +95,7 @@ MEDAUG_INLINE Lanes load(const T* from, Part part) {
   std::memcpy(all, from, sizeof(T) * static_cast<std::size_t>(part.count));
   return load(all, Whole{});
 }
+#endif
 
 MEDAUG_INLINE void store(float* to, Lanes v, Whole) { std::memcpy(to, &v, sizeof(v)); }
 /// Rounds to nearest even; not-a-number stays so.
@@ -106,10 +120,15 @@ MEDAUG_INLINE void store(T* to, Lanes v, Part part) {
 /// Lanes beyond the count become `fill`.
 MEDAUG_INLINE Lanes keep(Lanes v, Whole, float = 0.0F) { return v; }
 MEDAUG_INLINE Lanes keep(Lanes v, Part part, float fill = 0.0F) {
+#ifdef __AVX512F__
+  return std::bit_cast<Lanes>(_mm512_mask_mov_ps(std::bit_cast<__m512>(splat(fill)), mask_of(part),
+                                                 std::bit_cast<__m512>(v)));
+#else
   for (std::int64_t i = part.count; i < kLanes; ++i) {
     v[i] = fill;
   }
   return v;
+#endif
 }
 
 // Half on half: the same order of additions for every instruction set.
