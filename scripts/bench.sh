@@ -15,7 +15,7 @@ if ! "$python" -c 'import torch' 2>/dev/null; then
     { echo "bench: $python cannot import torch; set BENCH_PYTHON to one that can" >&2; exit 1; }
 fi
 export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore}  # NumPy is not needed
-export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
 if [ -x "$folder/kernel_bench" ]; then
   "$folder/kernel_bench" --benchmark_out="$folder/kernels.json" --benchmark_out_format=json
 fi

@@ -5,9 +5,9 @@
                [--device cpu|cuda] [--json FILE] STEP_BENCH
 
 Outputs and gradients are compared first: each bfloat16 worker against PyTorch in float32. All workers run with malloc
-settings that keep memory, each with those that make it fastest (--default-malloc: all without). --neighbour repeats the training rounds while another
-process keeps one core busy. A run is called noisy, and the program ends with 1, when other processes took more than a
-tenth of the cores or a median wavers by more than 15 %."""
+settings that keep memory, each with those that make it fastest (--default-malloc: all without). --neighbour repeats the
+training rounds while another process keeps one core busy. A run is called noisy, and the program ends with 1, when
+other processes took more than a tenth of the cores or a median wavers by more than 15 %."""
 
 import argparse
 import json
@@ -241,7 +241,9 @@ def main():
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--json")
     options = parser.parse_args()
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    if options.rounds < 2:
+        parser.error("--rounds: a spread needs at least two")
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     roofline = json.loads(subprocess.run([options.step_bench, "roofline"], check=True, capture_output=True).stdout)
     if options.device == "cuda":
         roofline["bf16_tflops"] = gpu_tflops()

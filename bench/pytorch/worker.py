@@ -71,22 +71,35 @@ class Worker:
 
     @torch.no_grad()
     def sample(self, count=None):
-        """DPM-Solver++ 2M in x-form."""
+        """UniPC of order 2 in x-form with B(h) = expm1(h): each new image first corrects the step that led to it."""
         tokens, token_mask, mask = (condition[:count] for condition in self.conditions)
         grid = self.times()
         z = self.case["sampling_noise"][:count] * self.model.noise_scale
-        before = None
+        past, order, start = [], 0, None  # (lambda, image), newest first; the last step's order; where it began
         with self.autocast():
             caption = self.text(tokens, token_mask)
             for t, after in zip(grid, grid[1:]):
                 x = self.image(z, torch.full((len(z),), t, device=z.device), caption, token_mask, mask)
+                place = math.log(t / (1 - t)) if t > 0 else -math.inf
+                if order > 0:
+                    h, before = place - past[0][0], past[0][1]
+                    decay, change = math.expm1(-h), 0.5 * (x - before)
+                    if order == 2:
+                        ratio = (past[1][0] - past[0][0]) / h
+                        phi = decay / -h - 1
+                        right = phi / decay, 2 * (phi / -h - 0.5) / decay
+                        weight = (right[0] - right[1]) / (1 - ratio)
+                        change = (right[0] - weight) * (x - before) + weight / ratio * (past[1][1] - before)
+                    z = start[1] * ((1 - t) / (1 - start[0])) + before * ((t - start[0]) / (1 - start[0]))
+                    z = z - change * (t * decay)
+                past, start = [(place, x), *past[:1]], (t, z)
+                order = 2 if t > 0 and after < 1 and len(past) > 1 and past[1][0] > -math.inf else 1
                 step = z * ((1 - after) / (1 - t)) + x * ((after - t) / (1 - t))
-                if before is not None and before[0] > 0 and after < 1:
-                    logit = [math.log(s / (1 - s)) for s in (before[0], t, after)]
-                    h = logit[2] - logit[1]
-                    ratio = (logit[1] - logit[0]) / h
-                    step = step - (x - before[1]) * (0.5 / ratio * after * math.expm1(-h))
-                z, before = step, (t, x)
+                if order == 2:
+                    h = math.log(after / (1 - after)) - place
+                    ratio = (past[1][0] - place) / h
+                    step = step - 0.5 / ratio * (past[1][1] - x) * (after * math.expm1(-h))
+                z = step
         return z.clamp(-1, 1)
 
     def sample_one(self):

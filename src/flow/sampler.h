@@ -50,8 +50,8 @@ inline bool is_adaptive(Solver solver) {
 }
 
 struct SamplerOptions {
-  Solver solver = Solver::kDpm2m;
-  std::int64_t steps = 14;  ///< intervals of the grid
+  Solver solver = Solver::kUnipc;
+  std::int64_t steps = 10;  ///< intervals of the grid
   TimeGrid grid = TimeGrid::kLogit;
   double logit_low = 0.02;  ///< first and last inner time of the logit grid
   double logit_high = 0.98;

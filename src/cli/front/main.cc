@@ -22,7 +22,7 @@ struct Setting {
 constexpr Setting kSettings[] = {
     // By default libgomp's threads spin between two parallel loops, and on a machine where anything
     // else runs, each loop then waits for a thread that spins in vain: a hundred times slower.
-    {"GOMP_SPINCOUNT", "1000"},
+    {"GOMP_SPINCOUNT", "3000"},
     // By default malloc gives every large tensor back to the kernel and takes fresh pages for the
     // next one, and a fresh page costs ten times a used one. One arena: those of threads other than
     // the first hold nothing large. Huge pages where the kernel lets a program ask for them.
