@@ -77,12 +77,26 @@ CaseFolder::CaseFolder(const std::filesystem::path& folder) : folder_(folder) {
   json_ = read_json("case.json");
   try {
     name();
-    for (const auto& rule : json_.at("tolerance").at("rules")) {
-      rules_.push_back(tolerance_from(rule));
+    const auto& tolerance = json_.at("tolerance");
+    if (tolerance.is_number()) {
+      allow(".*", tolerance.get<double>(), 0.0);
+    } else if (tolerance.contains("rules")) {
+      for (const auto& rule : tolerance.at("rules")) {
+        rules_.push_back(tolerance_from(rule));
+      }
     }
   } catch (const std::exception& e) {
     throw Error(ErrorCode::kData, (folder / "case.json").string(), e.what());
   }
+}
+
+void CaseFolder::allow(const std::string& tensor_pattern, double absolute, double relative) {
+  Tolerance t;
+  t.tensor_pattern = tensor_pattern;
+  t.tensor = std::regex(tensor_pattern);
+  t.absolute = absolute;
+  t.relative = relative;
+  rules_.push_back(t);
 }
 
 Json CaseFolder::read_json(const std::string& file) const {

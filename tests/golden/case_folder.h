@@ -49,6 +49,8 @@ class CaseFolder {
   explicit CaseFolder(const std::filesystem::path& folder);
 
   const Json& json() const { return json_; }
+  /// A bound that case.json states in a form of its own; the first that matches decides.
+  void allow(const std::string& tensor_pattern, double absolute, double relative);
   const std::filesystem::path& folder() const { return folder_; }
   std::string name() const { return json_.at("case").get<std::string>(); }
 

@@ -9,6 +9,7 @@
 namespace medaug::golden {
 
 void run_adamw(CaseFolder& folder);
+void run_metrics(CaseFolder& folder);
 void run_nextdit_lumina(CaseFolder& folder);
 void run_transport(CaseFolder& folder);
 void run_sampler_dpm(CaseFolder& folder);

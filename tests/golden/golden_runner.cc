@@ -31,6 +31,9 @@ using CaseFunction = std::function<void(CaseFolder&)>;
 const std::map<std::string, CaseFunction>& known_cases() {
   static const std::map<std::string, CaseFunction> cases{
       {"adamw", run_adamw},
+#ifdef MEDAUG_HAS_EVALUATION
+      {"metrics", run_metrics},
+#endif
       {"nextdit_lumina", run_nextdit_lumina},
       {"sampler_dpm", run_sampler_dpm},
       {"transport", run_transport},

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+// What is evaluated: images from a folder or a manifest, with what belongs to each of them.
+
+namespace medaug {
+
+/// One picture of a folder or one record of a manifest.
+struct SourceItem {
+  std::string name;  ///< file name without extension
+  std::filesystem::path image;
+  std::optional<std::filesystem::path> mask;
+  std::optional<std::array<double, 2>> spacing_mm;  ///< of rows and columns
+  std::optional<std::int64_t> label;
+  std::int64_t line = 0;                    ///< in the manifest; 0 = from a folder
+  std::optional<std::int64_t> source_line;  ///< of the manifest that it was generated from
+};
+
+struct Source {
+  std::filesystem::path path;  ///< folder or manifest
+  bool is_manifest = false;
+  std::vector<SourceItem> items;  ///< in the manifest's order, or by name
+};
+
+/// Reads a manifest, or a folder. A folder with a manifest in it (SPLIT.jsonl, manifest.jsonl or
+/// the only .jsonl, as `generate` and `augment` write them) is read through that; any other as its
+/// pictures (PNG, JPEG, TIFF, BMP).
+/// @param split  of a folder with several manifests
+/// @throws Error kData when there is nothing, or two pictures have the same name
+Source read_source(const std::filesystem::path& path, const std::string& split = "val");
+
+/// One generated image and what it is compared with.
+struct EvaluationItem {
+  std::string name;
+  std::filesystem::path generated;
+  std::optional<std::filesystem::path> reference;
+  std::optional<std::filesystem::path> mask;
+  std::optional<std::array<double, 2>> spacing_mm;
+};
+
+struct Skipped {
+  std::string name;
+  std::string reason;
+};
+
+struct Collection {
+  std::vector<EvaluationItem> items;
+  std::vector<Skipped> skipped;
+};
+
+/// Puts together what belongs together: a generated image with the record it was generated from
+/// (source_line) when both are manifests, otherwise by file name. A mask comes from `masks`, else
+/// from the generated record, else from the reference's. Images without a partner are skipped.
+/// @param reference, masks  none = not asked for
+/// @throws Error kData when nothing is left
+Collection match(const Source& generated, const Source* reference, const Source* masks);
+
+}  // namespace medaug
