@@ -3,17 +3,15 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/core/InferenceMode.h>
 
 #include <system_error>
 #include <vector>
 
 #include "base/files.h"
-#include "base/sha256.h"
 #include "checkpoint/load.h"
+#include "evaluation/in_parts.h"
 #include "evaluation/radiomics.h"
 #include "models/efficientnet.h"
-#include "nn/team.h"
 
 namespace medaug {
 namespace {
@@ -21,18 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kBatch = 32;
-constexpr std::int64_t kMostBytes = 2LL << 30;
-
-std::string sha256_of_file(const fs::path& path) {
-  Sha256 sum;
-  sum.update(read_file(path, kMostBytes, ErrorCode::kCheckpoint));
-  return sum.finish();
-}
-
 class EfficientNetExtractor : public FeatureExtractor {
  public:
   explicit EfficientNetExtractor(const fs::path& weights)
-      : network_(1000, std::nullopt), hash_(sha256_of_file(weights)) {
+      : network_(1000, std::nullopt), hash_(sha256_file(weights)) {
     copy_into(all_tensors(network_), read_safetensors(weights));
     network_.eval();
   }
@@ -41,20 +31,10 @@ class EfficientNetExtractor : public FeatureExtractor {
   std::string hash() const override { return hash_; }
 
   at::Tensor features(const at::Tensor& images) override {
-    std::vector<at::Tensor> out;
-    for (const auto& batch : images.split(kBatch)) {
-      const auto n = batch.size(0);
-      const int team = nn::team_size(n, batch.device());
-      std::vector<at::Tensor> parts(static_cast<std::size_t>(team));
-      nn::run_team(team, n, [&](int part, nn::Share share) {
-        const c10::InferenceMode inference;
-        const auto x = EfficientNetLite0::prepare(batch.narrow(0, share.begin, share.count));
-        parts[static_cast<std::size_t>(part)] =
-            network_.features(x.contiguous(at::MemoryFormat::ChannelsLast));
-      });
-      out.insert(out.end(), parts.begin(), parts.end());
-    }
-    return at::cat(out);
+    return in_parts(images, kBatch, [this](const at::Tensor& some) {
+      const auto x = EfficientNetLite0::prepare(some);
+      return network_.features(x.contiguous(at::MemoryFormat::ChannelsLast));
+    });
   }
 
  private:

@@ -3,7 +3,6 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -13,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "base/sha256.h"
 #include "checkpoint/load.h"
+#include "evaluation/in_parts.h"
 #include "nn/team.h"
 #include "training/optimizer.h"
 
@@ -26,7 +25,6 @@ using at::Tensor;
 
 constexpr const char* kFormat = "medaug-segmenter-1";
 constexpr std::int64_t kBatch = 64;
-constexpr std::int64_t kMostBytes = 4LL << 30;
 
 /// (N) loss of each image. @param logits, masks (N, K, H, W)
 Tensor segmentation_loss(const Tensor& logits_in, const Tensor& masks) {
@@ -73,18 +71,27 @@ double segmenter_gradients(const UNet& net, const Batch& batch) {
   return loss;
 }
 
-/// Images and masks of the records that have one.
-std::pair<Tensor, Tensor> masked_images(const Dataset& data) {
-  std::vector<Tensor> images, masks;
+/// Records that have a mask.
+std::vector<std::int64_t> masked_records(const Dataset& data) {
+  std::vector<std::int64_t> records;
   for (std::int64_t i = 0; i < data.size(); ++i) {
     if (data.has_mask(i)) {
-      images.push_back(data.image(i));
-      masks.push_back(data.mask(i));
+      records.push_back(i);
     }
   }
-  if (images.empty()) {
+  if (records.empty()) {
     throw Error(ErrorCode::kData, "segmenter", "no image of this data set has a mask",
                 "give mask_path in the manifest");
+  }
+  return records;
+}
+
+/// Their images and masks.
+std::pair<Tensor, Tensor> masked_images(const Dataset& data) {
+  std::vector<Tensor> images, masks;
+  for (const auto i : masked_records(data)) {
+    images.push_back(data.image(i));
+    masks.push_back(data.mask(i));
   }
   return {at::stack(images), at::stack(masks)};
 }
@@ -151,9 +158,7 @@ Segmenter Segmenter::load(const fs::path& path) {
     auto unet = std::make_shared<UNet>(info.net, std::nullopt);
     copy_into(all_tensors(*unet), file);
     Segmenter segmenter(std::move(info), std::move(unet));
-    Sha256 sum;
-    sum.update(read_file(path, kMostBytes, ErrorCode::kCheckpoint));
-    segmenter.hash_ = sum.finish();
+    segmenter.hash_ = sha256_file(path);
     return segmenter;
   } catch (const Json::exception& e) {
     throw Error(ErrorCode::kCheckpoint, path.string(), e.what());
@@ -171,29 +176,13 @@ void Segmenter::save(const fs::path& path) const {
   write_safetensors(path, all_tensors(*net_), {{"format", kFormat}, {"medaug", json.dump()}});
 }
 
-Tensor Segmenter::in_parts(const Tensor& images,
-                           const std::function<Tensor(const Tensor&)>& one) const {
-  std::vector<Tensor> out;
-  for (const auto& batch : images.split(kBatch)) {
-    const auto n = batch.size(0);
-    const int team = nn::team_size(n, batch.device());
-    std::vector<Tensor> parts(static_cast<std::size_t>(team));
-    nn::run_team(team, n, [&](int part, nn::Share share) {
-      const at::NoGradGuard no_grad;
-      parts[static_cast<std::size_t>(part)] = one(batch.narrow(0, share.begin, share.count));
-    });
-    out.insert(out.end(), parts.begin(), parts.end());
-  }
-  return at::cat(out);
-}
-
 Tensor Segmenter::probabilities(const Tensor& images) const {
-  return in_parts(images,
+  return in_parts(images, kBatch,
                   [this](const Tensor& x) { return net_->forward(x).to(at::kFloat).sigmoid(); });
 }
 
 Tensor Segmenter::features(const Tensor& images) const {
-  return in_parts(images, [this](const Tensor& x) { return net_->features(x); });
+  return in_parts(images, kBatch, [this](const Tensor& x) { return net_->features(x); });
 }
 
 Segmenter train_segmenter(const std::shared_ptr<const Dataset>& train, const Dataset& val,
@@ -201,7 +190,7 @@ Segmenter train_segmenter(const std::shared_ptr<const Dataset>& train, const Dat
                           const std::function<bool(const SegmenterProgress&)>& on_step) {
   SegmenterInfo info{net_options(preprocess, options), preprocess, Json::object()};
   const auto [val_images, val_masks] = masked_images(val);
-  masked_images(*train);
+  masked_records(*train);
   auto net = std::make_shared<UNet>(info.net, options.seed);
   AdamW optimizer(all_tensors(*net), {.beta2 = 0.99, .weight_decay = options.weight_decay},
                   at::kBFloat16, 1);

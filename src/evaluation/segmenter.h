@@ -80,9 +80,6 @@ class Segmenter {
   std::string hash() const { return hash_; }  ///< SHA-256 of the file; empty before it is saved
 
  private:
-  at::Tensor in_parts(const at::Tensor& images,
-                      const std::function<at::Tensor(const at::Tensor&)>& one) const;
-
   SegmenterInfo info_;
   std::shared_ptr<UNet> net_;
   std::string hash_;
