@@ -14,3 +14,7 @@ foreach(lib imgcodecs imgproc core)
   find_library(MEDAUG_OPENCV_${lib} opencv_${lib} REQUIRED)
   target_link_libraries(medaug_opencv INTERFACE ${MEDAUG_OPENCV_${lib}})
 endforeach()
+
+# Draws the charts of the evaluation report; goes into the program as it is.
+find_file(MEDAUG_CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js REQUIRED
+  DOC "Chart.js 3.9, the minified build for browsers")

@@ -21,6 +21,7 @@ enum class Purpose : std::uint32_t {
   kPhantom = 9,      ///< procedural data
   kValidation = 10,  ///< noise and times of the validation loss
   kBootstrap = 11,
+  kPlantedCopies = 12,  ///< changed training images that the copy audit is tried on
 };
 
 /// Counter-based random numbers (Philox4x32-10; Salmon et al., "Parallel random numbers: as easy as

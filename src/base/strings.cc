@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 
 namespace medaug {
@@ -38,13 +39,13 @@ bool harmful(char32_t c) {
          (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
 }
 
+}  // namespace
+
 std::string formatted(const char* format, double value) {
-  std::array<char, 32> buffer{};
+  std::array<char, 64> buffer{};
   std::snprintf(buffer.data(), buffer.size(), format, value);
   return buffer.data();
 }
-
-}  // namespace
 
 std::string join(std::span<const std::string> parts, std::string_view separator) {
   std::string text;
@@ -99,6 +100,24 @@ std::string printable(std::string_view text, std::size_t limit) {
     }
     out.append(piece);
     at += length;
+  }
+  return out;
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const auto left = std::min<std::size_t>(3, bytes.size() - at);
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      bits = bits << 8 | (i < left ? static_cast<unsigned char>(bytes[at + i]) : 0U);
+    }
+    for (std::size_t i = 0; i < 4; ++i) {
+      out.push_back(i <= left ? kDigits[bits >> (18 - 6 * i) & 63U] : '=');
+    }
   }
   return out;
 }

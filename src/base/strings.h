@@ -19,6 +19,12 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 /// to `limit` bytes.
 std::string printable(std::string_view text, std::size_t limit = 200);
 
+/// One number by a printf format: formatted("%.2f", 0.5) is "0.50".
+std::string formatted(const char* format, double value);
+
+/// RFC 4648, with padding.
+std::string base64(std::string_view bytes);
+
 /// "1.4 GB", "312 MB"
 std::string human_bytes(double bytes);
 /// "2 h 03 min", "4 min 10 s", "8.1 s"

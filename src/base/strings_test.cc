@@ -26,6 +26,15 @@ TEST(Join, PutsTheSeparatorBetween) {
   EXPECT_EQ(join({}, ", "), "");
 }
 
+TEST(Base64, EncodesTheExamplesOfTheStandard) {
+  EXPECT_EQ(base64(""), "");
+  EXPECT_EQ(base64("f"), "Zg==");
+  EXPECT_EQ(base64("fo"), "Zm8=");
+  EXPECT_EQ(base64("foo"), "Zm9v");
+  EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(base64("\xFB\xFF\xFE"), "+//+");
+}
+
 TEST(Printable, KeepsTextOfAnyLanguage) {
   EXPECT_EQ(printable("眼底 image π 🙂"), "眼底 image π 🙂");
 }

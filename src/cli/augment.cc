@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/stop.h"
 #include "base/strings.h"
 #include "cli/progress.h"
@@ -12,6 +15,7 @@
 #include "cli/sampling.h"
 #include "config/concat.h"
 #include "data/manifest.h"
+#include "evaluation/gate.h"
 #include "inference/augmenter.h"
 
 namespace medaug::cli {
@@ -30,6 +34,72 @@ AugmentRequest request_of(const AugmentCommand& options, const RunConfig& config
   request.plan.originals = *enum_from_name<Originals>(options.originals);
   request.plan.seed = config.inference.seed;
   return request;
+}
+
+/// What the gate is made from must outlive it.
+struct GateFiles {
+  Source training, held_out;
+  std::unique_ptr<QualityGate> gate;
+};
+
+std::unique_ptr<GateFiles> open_gate(const Globals& globals, const AugmentCommand& options,
+                                     const AugmentRequest& request,
+                                     const ImageGenerator& generator) {
+  if (!options.gate) {
+    return nullptr;
+  }
+  if (options.reference.empty()) {
+    throw Error(ErrorCode::kUsage, "--gate", "needs real held-out images to set its limits by",
+                "give --reference VAL.jsonl; with --segmenter FILE it looks at the masks too");
+  }
+  auto files = std::make_unique<GateFiles>();
+  files->training = read_source(request.source.path);
+  files->held_out = read_source(options.reference, "val");
+  GateSources sources;
+  if (!options.segmenter.empty()) {
+    sources.segmenter = std::make_shared<const Segmenter>(Segmenter::load(options.segmenter));
+    sources.space = segmenter_extractor(sources.segmenter);
+  } else if (const auto weights = find_weights(kEfficientNetWeights)) {
+    sources.space = efficientnet_extractor(*weights);
+  } else {
+    throw Error(ErrorCode::kResource, kEfficientNetWeights, "was not fetched by the set-up",
+                "run scripts/setup.sh again, or give --segmenter FILE");
+  }
+  sources.training = &files->training;
+  sources.held_out = &files->held_out;
+  sources.preprocess = preprocess_for(generator.info(), request.settings);
+  Progress bar({.label = "real images", .unit = "images", .quiet = globals.quiet});
+  files->gate = std::make_unique<QualityGate>(
+      std::move(sources), GateOptions{.least_dice = options.least_dice},
+      [&](std::int64_t done, std::int64_t) { bar.update(done); });
+  return files;
+}
+
+/// "asked 100, tried 131, refused 31 (mask agreement 25, outlier 6), kept 98, given up 2"
+std::string funnel(const AugmentResult& made) {
+  std::int64_t refused = 0;
+  std::vector<std::string> rules;
+  for (const auto& [rule, count] : made.refused) {
+    refused += count;
+    rules.push_back(concat({rule, " ", std::to_string(count)}));
+  }
+  const auto kept = made.kept + made.made;
+  return concat({"gate: asked ", std::to_string(made.planned), ", tried ",
+                 std::to_string(kept + refused), ", refused ", std::to_string(refused),
+                 rules.empty() ? "" : concat({" (", join(rules, ", "), ")"}), ", kept ",
+                 std::to_string(kept), ", given up ", std::to_string(made.given_up)});
+}
+
+Json funnel_json(const AugmentResult& made, const QualityGate& gate) {
+  Json rules = Json::object();
+  for (const auto& [rule, count] : made.refused) {
+    rules[rule] = count;
+  }
+  return {{"asked", made.planned},
+          {"refused", rules},
+          {"kept", made.kept + made.made},
+          {"given_up", made.given_up},
+          {"limits", gate.plan()}};
 }
 
 std::string summary(const AugmentRequest& request, const AugmentResult& made) {
@@ -69,6 +139,12 @@ int run(const Globals& globals, const AugmentCommand& options) {
   auto generator = open_generator(config, options.sampling);
   request.settings = settings_for(globals, options.sampling, config, generator);
   request.provenance = provenance_of(generator, request.settings, options.sampling);
+  const auto gate = open_gate(globals, options, request, generator);
+  if (gate) {
+    request.gate = gate->gate.get();
+    request.gate_plan = gate->gate->plan();
+    request.retries = options.retries;
+  }
   Progress bar(
       {.label = "augmenting",
        .unit = "images",
@@ -95,6 +171,11 @@ int run(const Globals& globals, const AugmentCommand& options) {
                  {"made", made.made},
                  {"originals", made.originals},
                  {"complete", made.complete()}};
+  if (gate) {
+    result.text += concat({"\n", funnel(made)});
+    result.json["gate"] = funnel_json(made, *gate->gate);
+    write_file_atomically(request.folder / "funnel.json", result.json["gate"].dump(2) + "\n");
+  }
   result.next = next_command(options, request, made, config);
   print_result(globals, result);
   return made.complete() ? 0 : exit_status(ErrorCode::kStopped);

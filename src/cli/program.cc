@@ -14,6 +14,7 @@
 #include "cli/front/command_line.h"
 #include "cli/run.h"
 #include "cli/version.h"
+#include "config/concat.h"
 
 namespace medaug::cli {
 namespace {
@@ -54,6 +55,9 @@ int run_program(int argc, char** argv) {
       return 0;
     case Parsed::kCommand:
       break;
+  }
+  for (int i = 0; i < argc; ++i) {
+    globals.line += concat({i > 0 ? " " : "", shell_quoted(i > 0 ? argv[i] : "medaug")});
   }
   try {
     return std::visit([&](const auto& command) { return run_one(globals, command); },

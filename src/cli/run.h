@@ -15,11 +15,14 @@ int run(const Globals& globals, const CheckConfigCommand& options);
 int run(const Globals& globals, const CheckDataCommand& options);
 int run(const Globals& globals, const CheckEnvCommand& options);
 int run(const Globals& globals, const CheckPathsCommand& options);
+int run(const Globals& globals, const ClassifyCommand& options);
 int run(const Globals& globals, const CompletionCommand& options);
+int run(const Globals& globals, const EvaluateCommand& options);
 int run(const Globals& globals, const GenerateCommand& options);
 int run(const Globals& globals, const HelpCommand& options);
 int run(const Globals& globals, const PhantomCommand& options);
 int run(const Globals& globals, const RollbackCommand& options);
+int run(const Globals& globals, const SegmenterTrainCommand& options);
 int run(const Globals& globals, const SmokeTestCommand& options);
 int run(const Globals& globals, const TrainCommand& options);
 

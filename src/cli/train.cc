@@ -20,12 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string number(double value, const char* format = "%.4f") {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 /// RUN of RUN, RUN/checkpoints and RUN/checkpoints/latest.
 fs::path run_folder_of(fs::path path) {
   path = path.has_filename() ? path : path.parent_path();
@@ -63,10 +57,11 @@ RunConfig configure(const Globals& globals, const TrainCommand& options) {
 }
 
 std::string detail_of(const TrainProgress& p) {
-  return concat({"step ", std::to_string(p.step), ", loss ", number(p.loss), ", ",
-                 number(p.images_per_second, "%.1f"), " images/s, lr ",
-                 number(p.learning_rate, "%.2e"), ", gradient ", number(p.gradient_norm, "%.2f"),
-                 ", waiting ", number(100.0 * p.waiting_share, "%.1f"), " %"});
+  return concat({"step ", std::to_string(p.step), ", loss ", formatted("%.4f", p.loss), ", ",
+                 formatted("%.1f", p.images_per_second), " images/s, lr ",
+                 formatted("%.2e", p.learning_rate), ", gradient ",
+                 formatted("%.2f", p.gradient_norm), ", waiting ",
+                 formatted("%.1f", 100.0 * p.waiting_share), " %"});
 }
 
 void show(Progress& bar, const TrainProgress& p) {
@@ -78,10 +73,10 @@ void show(Progress& bar, const TrainProgress& p) {
     bar.finish();
     std::string bins;
     for (const double loss : p.validation->by_time) {
-      bins.append(bins.empty() ? "" : " / ").append(number(loss, "%.3f"));
+      bins.append(bins.empty() ? "" : " / ").append(formatted("%.3f", loss));
     }
     log_info(concat({"step ", std::to_string(p.step), ": validation loss ",
-                     number(p.validation->loss), " (by time ", bins, ")"}));
+                     formatted("%.4f", p.validation->loss), " (by time ", bins, ")"}));
   }
   if (!p.note.empty()) {
     bar.finish();
@@ -100,7 +95,7 @@ Result result_of(const TrainResult& trained, const RunConfig& config) {
               " images, ", human_seconds(trained.state.elapsed_seconds), ")"});
   if (trained.state.best_step >= 0) {
     result.text += concat({"; best ", trained.validated ? "validation" : "training", " loss ",
-                           number(trained.state.best_loss), " at step ",
+                           formatted("%.4f", trained.state.best_loss), " at step ",
                            std::to_string(trained.state.best_step)});
   }
   result.json = {{"run", config.run_folder.string()},

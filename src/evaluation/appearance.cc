@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace medaug {
 namespace {
 
 using at::Tensor;
+
+constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
 
 Tensor grey(const Tensor& images) { return images.to(at::kDouble).mean(1); }  // (N, H, W)
 
@@ -36,6 +39,9 @@ Tensor radial_power(const Tensor& images) {
 }  // namespace
 
 double sharpness(const Tensor& images) {
+  if (std::min(images.size(2), images.size(3)) < 3 || images.size(2) * images.size(3) < 12) {
+    return kNothing;
+  }
   const auto kernel =
       at::tensor({0.0, 1.0, 0.0, 1.0, -4.0, 1.0, 0.0, 1.0, 0.0}, at::dtype(at::kDouble))
           .view({1, 1, 3, 3});
@@ -51,21 +57,21 @@ double seam_ratio(const Tensor& images, std::int64_t patch) {
   return across / steps.masked_select(at_border.logical_not()).mean().item<double>();
 }
 
-double spread(const Tensor& images) { return images.to(at::kDouble).std(0).mean().item<double>(); }
+double spread(const Tensor& images) {
+  return images.size(0) < 2 ? kNothing : images.to(at::kDouble).std(0).mean().item<double>();
+}
 
 double spectrum_distance(const Tensor& a, const Tensor& b) {
   return (radial_power(a) - radial_power(b)).square().mean().sqrt().item<double>();
 }
 
 double histogram_distance(const Tensor& a, const Tensor& b) {
-  constexpr std::int64_t kQuantiles = 1001;
-  const auto quantiles = [](const Tensor& images) {
+  constexpr std::int64_t kQuantiles = 1000;
+  // The middles of equal shares: the ends would give two single pixels the weight of a share.
+  const auto share = (at::arange(kQuantiles, at::dtype(at::kDouble)) + 0.5) / kQuantiles;
+  const auto quantiles = [&](const Tensor& images) {
     const auto sorted = std::get<0>(grey(images).flatten().sort());
-    const auto places = at::linspace(0.0, static_cast<double>(sorted.size(0) - 1), kQuantiles,
-                                     at::dtype(at::kDouble))
-                            .round()
-                            .to(at::kLong);
-    return sorted.index_select(0, places);
+    return sorted.index_select(0, (share * sorted.size(0)).to(at::kLong));
   };
   return ((quantiles(a) - quantiles(b)).abs().mean() * 127.5).item<double>();
 }

@@ -34,7 +34,8 @@ struct ColourMask {
 };
 
 /// Threshold by Otsu's method (IEEE SMC 9, 1979) on 256 bins between the image's least and largest
-/// value; a constant image has an empty mask.
+/// value: the edge behind the last bin of the lower class (scikit-image gives that bin's middle). A
+/// constant image has an empty mask.
 /// @throws Error kData for `red` or `saturation` of a grey image
 ColourMask colour_mask(const Image& image, ColourRule rule);
 

@@ -5,16 +5,44 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <string>
 #include <tuple>
+#include <utility>
 
+#include "base/error.h"
 #include "base/random.h"
+#include "config/concat.h"
 
 namespace medaug {
 namespace {
 
 using at::Tensor;
 
-Tensor doubles(const Tensor& x) { return x.to(at::kDouble).contiguous(); }
+/// Float64, when they are enough and all of them numbers. @param least  rows
+Tensor checked(const Tensor& features, std::int64_t least) {
+  if (features.size(0) < least) {
+    throw Error(ErrorCode::kData, "feature distance",
+                concat({std::to_string(features.size(0)), " images are too few"}),
+                concat({"at least ", std::to_string(least), " are needed on each side"}));
+  }
+  if (features.size(1) == 0) {
+    throw Error(ErrorCode::kData, "feature distance", "no feature differs between the images",
+                "are the real images all the same?");
+  }
+  const auto x = features.to(at::kDouble).contiguous();
+  if (!at::isfinite(x).all().item<bool>()) {
+    throw Error(ErrorCode::kNumeric, "feature distance", "a feature is not a finite number",
+                "the weights of the network that made the features may be damaged");
+  }
+  return x;
+}
+
+/// Both sets, in the same space.
+std::pair<Tensor, Tensor> checked(const Tensor& x, const Tensor& y, std::int64_t least) {
+  MEDAUG_ASSERT(x.size(1) == y.size(1));
+  return {checked(x, least), checked(y, least)};
+}
 
 /// A factor R of the centred rows with R^T R = A^T A, and no more rows than columns.
 Tensor factor_of(const Tensor& centred) {
@@ -39,7 +67,7 @@ double frechet(const Gaussian& x, const Gaussian& y) {
   const auto singular = at::linalg_svdvals(x.factor.matmul(y.factor.t()));
   const double root = singular.sum().item<double>() / std::sqrt(x.degrees * y.degrees);
   const double means = (x.mean - y.mean).square().sum().item<double>();
-  return means + x.trace + y.trace - 2.0 * root;
+  return std::max(0.0, means + x.trace + y.trace - 2.0 * root);  // rounding: -1e-13 of equal sets
 }
 
 Tensor kernel(const Tensor& x, const Tensor& y) {
@@ -60,16 +88,20 @@ double jackknife(const Tensor& values) {
 }  // namespace
 
 double frechet_distance(const Tensor& x, const Tensor& y) {
-  return frechet(Gaussian(doubles(x)), Gaussian(doubles(y)));
+  const auto [a, b] = checked(x, y, 2);
+  return frechet(Gaussian(a), Gaussian(b));
 }
 
 ExtrapolatedDistance frechet_distance_infinity(const Tensor& real, const Tensor& generated,
                                                std::uint64_t seed) {
   constexpr int kPoints = 15;
-  const auto rows = doubles(generated);
+  const auto rows = checked(generated, 20);
   const auto n = rows.size(0);
-  const Gaussian whole(doubles(real));
-  const double first = 1.0 / static_cast<double>(std::max<std::int64_t>(10, n / 10));
+  MEDAUG_ASSERT(real.size(1) == rows.size(1));
+  const Gaussian whole(checked(real, 2));
+  // Below the number of features the distance is no line in 1 / n: it flattens out. Measured on
+  // normal features with 1 / j spectra, a quarter has a smaller error than a tenth or a half.
+  const double first = 1.0 / static_cast<double>(std::max<std::int64_t>(10, n / 4));
   const double last = 1.0 / static_cast<double>(n);
   std::vector<double> x, y;
   for (int i = 0; i < kPoints; ++i) {
@@ -101,7 +133,7 @@ ExtrapolatedDistance frechet_distance_infinity(const Tensor& real, const Tensor&
 }
 
 KernelDistance kernel_distance(const Tensor& x_in, const Tensor& y_in) {
-  const auto x = doubles(x_in), y = doubles(y_in);
+  const auto [x, y] = checked(x_in, y_in, 3);
   const auto m = static_cast<double>(x.size(0)), n = static_cast<double>(y.size(0));
   auto kxx = kernel(x, x), kyy = kernel(y, y);
   kxx.fill_diagonal_(0.0);
@@ -120,7 +152,7 @@ KernelDistance kernel_distance(const Tensor& x_in, const Tensor& y_in) {
 }
 
 Manifold manifold(const Tensor& real_in, const Tensor& generated_in, std::int64_t k) {
-  const auto real = doubles(real_in), generated = doubles(generated_in);
+  const auto [real, generated] = checked(real_in, generated_in, k + 1);
   const auto between = at::cdist(real, generated, 2.0, 2);  // (R, G)
   const auto real_radii = radii(real, k).unsqueeze(1),
              radii_of_made = radii(generated, k).unsqueeze(0);
@@ -136,9 +168,9 @@ Manifold manifold(const Tensor& real_in, const Tensor& generated_in, std::int64_
 
 Nearest nearest_rows(const Tensor& from, const Tensor& to) {
   constexpr std::int64_t kRows = 1024;  // at a time: the table of all distances may not fit
-  const auto all = doubles(to);
+  const auto [rows, all] = checked(from, to, 1);
   Nearest out;
-  for (const auto& some : doubles(from).split(kRows)) {
+  for (const auto& some : rows.split(kRows)) {
     const auto [distance, index] = at::cdist(some, all, 2.0, 2).min(1);
     const auto* d = distance.const_data_ptr<double>();
     const auto* i = index.const_data_ptr<std::int64_t>();
@@ -146,6 +178,25 @@ Nearest nearest_rows(const Tensor& from, const Tensor& to) {
     out.index.insert(out.index.end(), i, i + some.size(0));
   }
   return out;
+}
+
+double authentic_percent(const Tensor& training, const Tensor& generated) {
+  constexpr std::int64_t kRows = 1024;
+  const auto nearest = nearest_rows(generated, training);
+  std::vector<double> own;  // distance of each training row to its nearest neighbour
+  for (std::int64_t begin = 0; begin < training.size(0); begin += kRows) {
+    const auto some = training.slice(0, begin, begin + kRows);
+    auto distance = at::cdist(some.to(at::kDouble), training.to(at::kDouble), 2.0, 2);
+    distance.diagonal(begin).fill_(std::numeric_limits<double>::infinity());
+    const auto least = std::get<0>(distance.min(1)).contiguous();
+    own.insert(own.end(), least.const_data_ptr<double>(),
+               least.const_data_ptr<double>() + least.numel());
+  }
+  std::int64_t authentic = 0;
+  for (std::size_t i = 0; i < nearest.index.size(); ++i) {
+    authentic += nearest.distance[i] > own[static_cast<std::size_t>(nearest.index[i])] ? 1 : 0;
+  }
+  return 100.0 * static_cast<double>(authentic) / static_cast<double>(nearest.index.size());
 }
 
 }  // namespace medaug

@@ -7,7 +7,9 @@
 #include <vector>
 
 // Distances between two sets of images in a feature space. Everywhere: features are (N, D), one row
-// an image, of any float type; the sums are made in float64.
+// an image, of any float type; the sums are made in float64. Too few rows are an Error kData, a
+// feature that is not a finite number an Error kNumeric; sets without any spread, and sets smaller
+// than D, have distances too.
 
 namespace medaug {
 
@@ -23,8 +25,8 @@ struct ExtrapolatedDistance {
   double deviation = 0.0;  ///< standard error of that intercept
 };
 /// FID-infinity (Chong and Forsyth, arXiv 1911.07023): a line through the Fréchet distances of
-/// random subsets of `generated`, of fifteen sizes evenly spread in 1 / n, against the whole of
-/// `real`.
+/// random subsets of `generated`, of fifteen sizes from a quarter of it to the whole, evenly spread
+/// in 1 / n, against the whole of `real` (whose own size is not corrected for).
 /// @param generated  at least twenty rows
 ExtrapolatedDistance frechet_distance_infinity(const at::Tensor& real, const at::Tensor& generated,
                                                std::uint64_t seed = 0);
@@ -56,5 +58,11 @@ struct Nearest {
 };
 /// The nearest row of `to` for each row of `from`.
 Nearest nearest_rows(const at::Tensor& from, const at::Tensor& to);
+
+/// AuthPct (Alaa et al., "How faithful is your synthetic data?", 2022): the percentage of generated
+/// rows that are farther from their nearest training row than that one is from its own nearest
+/// training row. New real images of the same kind reach about the same: compare with theirs.
+/// @param training  two rows or more
+double authentic_percent(const at::Tensor& training, const at::Tensor& generated);
 
 }  // namespace medaug

@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <map>
+#include <set>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -17,33 +20,53 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// By its ending. Hidden files are none: some systems put "._name.png" beside each picture.
 bool is_picture(const fs::path& path) {
   constexpr std::array<std::string_view, 6> kEndings{".png", ".jpg",  ".jpeg",
                                                      ".tif", ".tiff", ".bmp"};
+  if (path.filename().string().starts_with('.')) {
+    return false;
+  }
   auto ending = path.extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
 }
 
+/// What stands in a folder, sorted. @throws Error kData when it cannot be read
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    entries.push_back(it->path());
+  }
+  if (error) {
+    throw Error(ErrorCode::kData, folder.string(), "the folder cannot be read: " + error.message(),
+                "check its permissions");
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
 bool has_manifest(const fs::path& folder) {
-  const auto begin = fs::directory_iterator(folder);
-  return std::any_of(begin, fs::end(begin),
-                     [](const auto& entry) { return entry.path().extension() == ".jsonl"; });
+  const auto entries = entries_of(folder);
+  return std::any_of(entries.begin(), entries.end(),
+                     [](const fs::path& entry) { return entry.extension() == ".jsonl"; });
 }
 
 std::vector<SourceItem> pictures_of(const fs::path& folder) {
   std::vector<SourceItem> items;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_regular_file() && is_picture(entry.path())) {
+  for (const auto& entry : entries_of(folder)) {
+    std::error_code error;
+    if (is_picture(entry) && fs::is_regular_file(entry, error)) {
       SourceItem item;
-      item.name = entry.path().stem().string();
-      item.image = entry.path();
+      item.name = entry.stem().string();
+      item.image = entry;
       items.push_back(std::move(item));
     }
   }
   std::sort(items.begin(), items.end(), [](const SourceItem& a, const SourceItem& b) {
-    return std::pair(a.name, a.image) < std::pair(b.name, b.image);
+    return std::tie(a.name, a.image) < std::tie(b.name, b.image);
   });
   const auto twin =
       std::adjacent_find(items.begin(), items.end(),
@@ -79,50 +102,141 @@ std::vector<SourceItem> records_of(const Manifest& manifest) {
   return items;
 }
 
-/// Looks items up by name or by line.
+/// A partner, or why there is none.
+struct Found {
+  const SourceItem* item = nullptr;
+  std::string problem;
+};
+
+/// Looks up what belongs to a generated image. A wrong partner is worse than none: what is not
+/// certain is not found.
 class Index {
  public:
-  explicit Index(const Source* source) : source_(source) {
-    if (source != nullptr) {
-      for (const auto& item : source->items) {
-        by_name_.emplace(item.name, &item);
-        by_line_.emplace(item.line, &item);
-      }
+  /// @param what  "reference" or "mask", for the reasons
+  Index(const Source& source, std::string what) : source_(source), what_(std::move(what)) {
+    for (const auto& item : source.items) {
+      by_name_.emplace(item.name, &item);
+      by_line_.emplace(item.line, &item);
     }
   }
 
-  const SourceItem* partner_of(const SourceItem& item) const {
-    if (source_ != nullptr && source_->is_manifest && item.source_line) {
-      return find(by_line_, *item.source_line);
+  Found partner_of(const SourceItem& made) const {
+    if (!made.source_line) {
+      return named(made.name);
     }
-    return find(by_name_, item.name);
+    if (!source_.is_manifest) {
+      // Its own name is a running number, which may be the name of any other picture.
+      return {nullptr, concat({"it was made from a manifest: give that for its ", what_})};
+    }
+    const auto found = by_line_.find(*made.source_line);
+    if (found == by_line_.end()) {
+      return {nullptr, concat({"the ", what_, " manifest has no such line as it was made from"})};
+    }
+    if (made.label && found->second->label && *made.label != *found->second->label) {
+      return {nullptr, concat({"its label is not that of the line it was made from, in the ", what_,
+                               " manifest"})};
+    }
+    return {found->second, ""};
   }
-  const SourceItem* named(const std::string& name) const { return find(by_name_, name); }
+
+  Found named(const std::string& name) const {
+    switch (by_name_.count(name)) {
+      case 0:
+        return {nullptr, concat({"no ", what_, " of this name"})};
+      case 1:
+        return {by_name_.find(name)->second, ""};
+      default:
+        return {nullptr, concat({"more than one ", what_, " of this name"})};
+    }
+  }
 
  private:
-  template <class Map, class Key>
-  static const SourceItem* find(const Map& map, const Key& key) {
-    const auto found = map.find(key);
-    return found == map.end() ? nullptr : found->second;
-  }
-
-  const Source* source_;
-  std::map<std::string, const SourceItem*> by_name_;
+  const Source& source_;
+  std::string what_;
+  std::multimap<std::string, const SourceItem*> by_name_;
   std::map<std::int64_t, const SourceItem*> by_line_;
 };
 
-std::optional<fs::path> mask_for(const SourceItem& made, const SourceItem* real,
-                                 const Index& masks) {
-  if (const auto* const found = masks.named(made.name)) {
-    return found->image;
-  }
-  if (real != nullptr) {
-    if (const auto* const found = masks.named(real->name)) {
-      return found->image;
+bool same_file(const fs::path& a, const fs::path& b) {
+  std::error_code error;
+  return fs::equivalent(a, b, error);
+}
+
+/// Names that several of the images have which can only be matched by name.
+std::set<std::string> twins_of(const Source& generated) {
+  std::set<std::string> seen, twins;
+  for (const auto& made : generated.items) {
+    if (!made.source_line && !seen.insert(made.name).second) {
+      twins.insert(made.name);
     }
   }
-  return made.mask || real == nullptr ? made.mask : real->mask;
+  return twins;
 }
+
+/// Puts one generated image together with what belongs to it.
+class Matcher {
+ public:
+  Matcher(const Source& generated, const Source* reference, const Source* masks)
+      : generated_(generated), masks_(masks), twins_(twins_of(generated)) {
+    if (reference != nullptr) {
+      references_.emplace(*reference, "reference");
+    }
+    if (masks != nullptr) {
+      mask_index_.emplace(*masks, "mask");
+    }
+  }
+
+  /// @return why the image has to be left out; empty = it need not
+  std::string fill(const SourceItem& made, EvaluationItem& item) const {
+    const SourceItem* real = nullptr;
+    if (references_) {
+      const auto found = certain(made, references_->partner_of(made));
+      if (found.item == nullptr) {
+        return found.problem;
+      }
+      real = found.item;
+      item.reference = real->image;
+      if (!item.spacing_mm && real->spacing_mm) {
+        item.spacing_mm = real->spacing_mm;
+        item.spacing_of = real->image;
+      }
+    }
+    item.mask = made.mask || real == nullptr ? made.mask : real->mask;
+    return masks_ != nullptr ? fill_mask(made, real, item) : "";
+  }
+
+ private:
+  Found certain(const SourceItem& made, Found found) const {
+    return made.source_line || !twins_.contains(made.name)
+               ? std::move(found)
+               : Found{nullptr, "another generated image has the same name"};
+  }
+
+  /// From the masks that were given and nowhere else.
+  std::string fill_mask(const SourceItem& made, const SourceItem* real,
+                        EvaluationItem& item) const {
+    const bool own = masks_->is_manifest
+                         ? same_file(masks_->path, generated_.path)
+                         : made.mask && same_file(masks_->path, made.mask->parent_path());
+    if (own) {
+      item.mask = made.mask;
+      return item.mask ? "" : "no mask of this name";
+    }
+    const bool of_real = made.source_line && real != nullptr && !masks_->is_manifest;
+    const auto found =
+        certain(made, of_real ? mask_index_->named(real->name) : mask_index_->partner_of(made));
+    if (found.item == nullptr) {
+      return found.problem;
+    }
+    item.mask = masks_->is_manifest ? found.item->mask : found.item->image;
+    return item.mask ? "" : "no mask of this name";
+  }
+
+  const Source& generated_;
+  const Source* masks_;
+  std::set<std::string> twins_;
+  std::optional<Index> references_, mask_index_;
+};
 
 }  // namespace
 
@@ -131,7 +245,8 @@ Source read_source(const fs::path& path, const std::string& split) {
   Source source;
   source.path = path;
   if (!fs::exists(path, error)) {
-    throw Error(ErrorCode::kData, path.string(), "there is no such folder or manifest");
+    throw Error(ErrorCode::kData, path.string(), "there is no such folder or manifest",
+                "give a folder of pictures or a manifest (.jsonl)");
   }
   source.is_manifest = !fs::is_directory(path, error) || has_manifest(path);
   if (source.is_manifest) {
@@ -151,32 +266,27 @@ Source read_source(const fs::path& path, const std::string& split) {
 }
 
 Collection match(const Source& generated, const Source* reference, const Source* masks) {
-  const Index references(reference), mask_index(masks);
+  const Matcher matcher(generated, reference, masks);
   Collection out;
   for (const auto& made : generated.items) {
-    const auto* const real = references.partner_of(made);
-    EvaluationItem item{made.name, made.image, std::nullopt, mask_for(made, real, mask_index),
-                        made.spacing_mm};
-    if (reference != nullptr && real == nullptr) {
-      out.skipped.push_back({made.name, "no reference of this name"});
-      continue;
+    EvaluationItem item{made.name,    made.image,      std::nullopt,
+                        std::nullopt, made.spacing_mm, made.image};
+    if (auto problem = matcher.fill(made, item); !problem.empty()) {
+      out.skipped.push_back({made.name, std::move(problem)});
+    } else {
+      out.items.push_back(std::move(item));
     }
-    if (real != nullptr) {
-      item.reference = real->image;
-      item.spacing_mm = item.spacing_mm ? item.spacing_mm : real->spacing_mm;
-    }
-    if (masks != nullptr && !item.mask) {
-      out.skipped.push_back({made.name, "no mask of this name"});
-      continue;
-    }
-    out.items.push_back(std::move(item));
   }
   if (out.items.empty()) {
     throw Error(ErrorCode::kData, generated.path.string(),
-                concat({"none of the ", std::to_string(generated.items.size()), " images has a ",
-                        reference != nullptr ? "reference" : "mask", " of the same name (",
-                        out.skipped.front().name, ", ...)"}),
-                "generated images are matched with references and masks by file name");
+                concat({"none of the ", std::to_string(generated.items.size()),
+                        " images can be matched; the first, ", printable(out.skipped.front().name),
+                        ": ", out.skipped.front().reason}),
+                reference != nullptr
+                    ? "images are matched by file name, or by source_line when both are manifests; "
+                      "--unpaired compares the sets only"
+                    : "images and masks are matched by file name, or by source_line when both are "
+                      "manifests");
   }
   return out;
 }

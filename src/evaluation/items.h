@@ -43,6 +43,7 @@ struct EvaluationItem {
   std::optional<std::filesystem::path> reference;
   std::optional<std::filesystem::path> mask;
   std::optional<std::array<double, 2>> spacing_mm;
+  std::filesystem::path spacing_of;  ///< the picture whose pixels the spacing is meant for
 };
 
 struct Skipped {
@@ -55,9 +56,13 @@ struct Collection {
   std::vector<Skipped> skipped;
 };
 
-/// Puts together what belongs together: a generated image with the record it was generated from
-/// (source_line) when both are manifests, otherwise by file name. A mask comes from `masks`, else
-/// from the generated record, else from the reference's. Images without a partner are skipped.
+/// Puts together what belongs together. An image with a source_line belongs to that line of the
+/// reference manifest, provided that their labels agree; any other to the reference of its name. A
+/// mask comes from `masks` in the same way; the masks of the generated images themselves (their
+/// manifest, or the folder that they lie in) belong to them; of a folder, to the reference's name.
+/// Without `masks` it is that of the generated record, else of the reference's. Images without a
+/// partner are skipped, and so are those whose name stands for several: no image is ever compared
+/// with a guess.
 /// @param reference, masks  none = not asked for
 /// @throws Error kData when nothing is left
 Collection match(const Source& generated, const Source* reference, const Source* masks);

@@ -110,7 +110,7 @@ Matrix co_occurrence(const Grey& grey) {
   }
   for (auto& row : pairs) {
     for (auto& p : row) {
-      p /= all;
+      p /= std::max(all, 1.0);  // a single pixel has no pair
     }
   }
   return pairs;
@@ -170,24 +170,32 @@ void texture(const Grey& grey, Features& out) {
                          {"cluster_prominence_root", std::pow(prominence, 0.25)}});
 }
 
-/// IBSI section 3.10: each level against the mean of its eight neighbours.
-void tone_differences(const Grey& grey, Features& out) {
-  std::array<double, kLevels> count{}, away{};
-  double all = 0.0;
-  for (std::int64_t y = 1; y + 1 < grey.height; ++y) {
-    for (std::int64_t x = 1; x + 1 < grey.width; ++x) {
-      double around = 0.0;
-      for (std::int64_t dy = -1; dy <= 1; ++dy) {
-        for (std::int64_t dx = -1; dx <= 1; ++dx) {
-          around += dy == 0 && dx == 0 ? 0.0 : static_cast<double>(grey.level(y + dy, x + dx));
-        }
+/// Level against the mean of the neighbours (eight; fewer at the border).
+double tone_difference(const Grey& grey, std::int64_t y, std::int64_t x) {
+  double around = 0.0, count = 0.0;
+  for (auto v = std::max<std::int64_t>(0, y - 1); v < std::min(grey.height, y + 2); ++v) {
+    for (auto u = std::max<std::int64_t>(0, x - 1); u < std::min(grey.width, x + 2); ++u) {
+      if (v != y || u != x) {
+        around += static_cast<double>(grey.level(v, u));
+        count += 1.0;
       }
-      const auto level = grey.level(y, x);
-      count[level] += 1.0;
-      away[level] += std::abs(static_cast<double>(level) - around / 8.0);
-      all += 1.0;
     }
   }
+  const auto level = static_cast<double>(grey.level(y, x));
+  return count > 0.0 ? std::abs(level - around / count) : 0.0;
+}
+
+/// IBSI section 3.10.
+void tone_differences(const Grey& grey, Features& out) {
+  std::array<double, kLevels> count{}, away{};
+  for (std::int64_t y = 0; y < grey.height; ++y) {
+    for (std::int64_t x = 0; x < grey.width; ++x) {
+      const auto level = grey.level(y, x);
+      count[level] += 1.0;
+      away[level] += tone_difference(grey, y, x);
+    }
+  }
+  const auto all = static_cast<double>(grey.levels.size());
   double present = 0.0, coarse = 0.0, spread = 0.0, total = 0.0;
   for (std::size_t i = 0; i < kLevels; ++i) {
     present += count[i] > 0.0 ? 1.0 : 0.0;
@@ -217,7 +225,7 @@ Features features_of(const at::Tensor& image) {
 const std::vector<std::string>& radiomics_names() {
   static const auto names = [] {
     std::vector<std::string> all;
-    for (const auto& feature : features_of(at::zeros({1, 3, 3}))) {
+    for (const auto& feature : features_of(at::zeros({1, 1, 1}))) {
       all.push_back(feature.first);
     }
     return all;

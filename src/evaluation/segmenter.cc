@@ -2,19 +2,21 @@
 #include "evaluation/segmenter.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
+#include <system_error>
 #include <vector>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "checkpoint/load.h"
+#include "config/concat.h"
 #include "evaluation/in_parts.h"
-#include "nn/team.h"
+#include "training/batch_gradients.h"
+#include "training/budget.h"
 #include "training/optimizer.h"
 
 namespace medaug {
@@ -24,7 +26,8 @@ namespace fs = std::filesystem;
 using at::Tensor;
 
 constexpr const char* kFormat = "medaug-segmenter-1";
-constexpr std::int64_t kBatch = 64;
+constexpr std::size_t kBatch = 64;
+constexpr std::int64_t kLooks = 20;  // at the held-out images
 
 /// (N) loss of each image. @param logits, masks (N, K, H, W)
 Tensor segmentation_loss(const Tensor& logits_in, const Tensor& masks) {
@@ -39,36 +42,17 @@ Tensor segmentation_loss(const Tensor& logits_in, const Tensor& masks) {
   return dice_loss + entropy;
 }
 
-/// Gradients of the mean loss into the parameters. @return the mean loss
+/// Gradients of the mean loss of the images that have a mask. @return that loss
 double segmenter_gradients(const UNet& net, const Batch& batch) {
-  const auto n = batch.images.size(0);
   const double weight = 1.0 / std::max(1.0, batch.mask_present.sum().item<double>());
-  const auto parameters = net.parameters();
-  const int team = nn::team_size(n, batch.images.device());
-  std::vector<torch::autograd::variable_list> gradients(static_cast<std::size_t>(team));
-  std::vector<double> losses(static_cast<std::size_t>(team));
-  nn::run_team(team, n, [&](int part, nn::Share share) {
-    const at::AutoGradMode with_gradients(true);
-    const auto rows = [&](const Tensor& x) { return x.narrow(0, share.begin, share.count); };
-    const auto loss = (segmentation_loss(net.forward(rows(batch.images)), rows(batch.masks)) *
-                       rows(batch.mask_present))
-                          .sum() *
-                      weight;
-    gradients[static_cast<std::size_t>(part)] = torch::autograd::grad({loss}, parameters);
-    losses[static_cast<std::size_t>(part)] = loss.item<double>();
-  });
-  double loss = 0.0;
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    auto sum = gradients.front()[i];
-    for (std::size_t part = 1; part < gradients.size(); ++part) {
-      sum = sum + gradients[part][i];
-    }
-    Tensor(parameters[i]).mutable_grad() = sum;
-  }
-  for (const double one : losses) {
-    loss += one;
-  }
-  return loss;
+  const auto loss = batch_gradients(
+      net.parameters(), {batch.images.size(0), batch.images.device(), weight},
+      [&](nn::Share share) {
+        const auto rows = [&](const Tensor& x) { return x.narrow(0, share.begin, share.count); };
+        const auto each = segmentation_loss(net.forward(rows(batch.images)), rows(batch.masks));
+        return (each * rows(batch.mask_present)).sum();
+      });
+  return loss * weight;
 }
 
 /// Records that have a mask.
@@ -86,45 +70,157 @@ std::vector<std::int64_t> masked_records(const Dataset& data) {
   return records;
 }
 
-/// Their images and masks.
-std::pair<Tensor, Tensor> masked_images(const Dataset& data) {
-  std::vector<Tensor> images, masks;
-  for (const auto i : masked_records(data)) {
-    images.push_back(data.image(i));
-    masks.push_back(data.mask(i));
+double mean_dice(const Segmenter& segmenter, const Dataset& data,
+                 std::span<const std::int64_t> records) {
+  std::vector<Tensor> dice;
+  for (std::size_t begin = 0; begin < records.size(); begin += kBatch) {
+    std::vector<Tensor> images, masks;
+    for (const auto i : records.subspan(begin, std::min(kBatch, records.size() - begin))) {
+      images.push_back(data.image(i));
+      masks.push_back(data.mask(i));
+    }
+    dice.push_back(class_dice(segmenter.probabilities(at::stack(images)), at::stack(masks)));
   }
-  return {at::stack(images), at::stack(masks)};
-}
-
-double mean_dice(const Tensor& dice) {
-  const double mean = dice.nanmean().item<double>();
+  const double mean = at::cat(dice).nanmean().item<double>();
   return std::isnan(mean) ? 0.0 : mean;
 }
 
-UNetOptions net_options(const PreprocessOptions& preprocess, const SegmenterOptions& options) {
+/// @param size  width and levels that are wished for
+UNetOptions net_options(const PreprocessOptions& preprocess, const SegmenterOptions& size) {
   UNetOptions net;
   net.in_channels = preprocess.channels;
   net.classes = preprocess.mask_classes;
-  net.width = options.width;
-  net.levels = options.levels;
-  const auto fits = [&](std::int64_t side) { return side % (1LL << (net.levels - 1)) == 0; };
-  while (net.levels > 2 && !(fits(preprocess.height()) && fits(preprocess.width()))) {
+  net.width = size.width;
+  net.levels = size.levels;
+  // Instance norm needs some places to norm over: on a single one nothing would be left.
+  const auto side = std::min(preprocess.height(), preprocess.width());
+  while (net.levels > 2 && side >> (net.levels - 1) < 4) {
     --net.levels;
   }
   return net;
 }
 
-/// Rises over a twentieth of the steps, then falls by half a cosine.
-double learning_rate(const SegmenterOptions& o, std::int64_t step) {
-  const double warm = std::max(1.0, static_cast<double>(o.steps) / 20.0);
-  const double rise = std::min(1.0, static_cast<double>(step + 1) / warm);
-  const double progress = static_cast<double>(step) / static_cast<double>(o.steps);
-  return o.learning_rate * rise * schedule_factor(Schedule::kCosine, progress, 0.01);
+/// The learning rate as the trainer makes it.
+TrainingOptions rate_options(const SegmenterOptions& o) {
+  TrainingOptions rate;
+  rate.learning_rate = o.learning_rate;
+  rate.warmup_steps = o.steps / 20;
+  rate.schedule = Schedule::kCosine;
+  rate.final_lr_ratio = 0.01;
+  return rate;
+}
+
+/// One training.
+class Training {
+ public:
+  Training(const std::shared_ptr<const Dataset>& train, const Dataset& val,
+           const PreprocessOptions& preprocess, const SegmenterOptions& options)
+      : train_(train),
+        val_(val),
+        options_(options),
+        info_{net_options(preprocess, options), preprocess, Json::object()},
+        held_out_(masked_records(val)),
+        net_(std::make_shared<UNet>(info_.net, options.seed)),
+        optimizer_(nn::named_parameters(*net_),
+                   {.beta2 = 0.99, .weight_decay = options.weight_decay}, at::kBFloat16, 1) {
+    masked_records(*train);
+    progress_.steps = options.steps;
+  }
+
+  void run(const std::function<bool(const SegmenterProgress&)>& on_step);
+  Segmenter finish();
+
+ private:
+  void step(const Batch& batch);
+  void look();
+
+  std::shared_ptr<const Dataset> train_;
+  const Dataset& val_;
+  SegmenterOptions options_;
+  SegmenterInfo info_;
+  std::vector<std::int64_t> held_out_;
+  std::shared_ptr<UNet> net_;
+  AdamW optimizer_;
+  SegmenterProgress progress_;
+  double best_dice_ = 0.0;
+  std::int64_t best_step_ = 0;
+  NamedTensors best_;  ///< the average of the weights there
+};
+
+void Training::run(const std::function<bool(const SegmenterProgress&)>& on_step) {
+  Loader loader(train_, {.batch_size = options_.batch_size,
+                         .num_workers = 1,
+                         .seed = options_.seed,
+                         .augment = options_.augment});
+  const auto look_every = std::max<std::int64_t>(1, options_.steps / kLooks);
+  bool go_on = true;
+  while (go_on && progress_.step < options_.steps) {
+    step(loader.next());
+    if (progress_.step % look_every == 0 || progress_.step == options_.steps) {
+      look();
+    }
+    go_on = !on_step || on_step(progress_);
+  }
+  if (best_.empty()) {
+    look();
+  }
+}
+
+void Training::step(const Batch& batch) {
+  progress_.loss = segmenter_gradients(*net_, batch);
+  if (!std::isfinite(progress_.loss)) {
+    throw Error(ErrorCode::kNumeric, "segmenter",
+                concat({"the loss is not a finite number any more (step ",
+                        std::to_string(progress_.step), ")"}),
+                "lower the learning rate: --learning-rate");
+  }
+  const double rate =
+      learning_rate_at(rate_options(options_), progress_.step,
+                       static_cast<double>(progress_.step) / static_cast<double>(options_.steps));
+  const double keep = std::exp2(-static_cast<double>(options_.batch_size) / options_.half_life);
+  optimizer_.step(rate, clip_scale(optimizer_.gradient_norm(), 1.0),
+                  {progress_.step == 0 ? 0.0 : keep});
+  optimizer_.clear_gradients();
+  ++progress_.step;
+}
+
+void Training::look() {
+  optimizer_.use_average(0);
+  progress_.held_out_dice = mean_dice(Segmenter(info_, net_), val_, held_out_);
+  optimizer_.use_average(-1);
+  if (progress_.held_out_dice < best_dice_) {
+    return;
+  }
+  best_dice_ = progress_.held_out_dice;
+  best_step_ = progress_.step;
+  best_.clear();
+  for (const auto& [name, tensor] : optimizer_.weights(0)) {
+    best_.emplace_back(name, tensor.clone());
+  }
+}
+
+Segmenter Training::finish() {
+  info_.training = {{"options", to_json(options_)},
+                    {"augment", to_json(options_.augment)},
+                    {"seed", options_.seed},
+                    {"train_images", train_->size()},
+                    {"train_hash", train_->content_hash()},
+                    {"val_images", held_out_.size()},
+                    {"val_hash", val_.content_hash()},
+                    {"steps", progress_.step},
+                    {"held_out_dice", best_dice_},
+                    {"best_step", best_step_}};
+  auto kept = std::make_shared<UNet>(info_.net, std::nullopt);
+  SafetensorsFile file;
+  file.tensors.insert(best_.begin(), best_.end());
+  copy_into(all_tensors(*kept), file);
+  return {info_, std::move(kept)};
 }
 
 }  // namespace
 
 Tensor class_dice(const Tensor& probabilities, const Tensor& masks) {
+  MEDAUG_ASSERT(probabilities.sizes() == masks.sizes());
   const auto predicted = probabilities.ge(0.5), wanted = masks.ge(0.5);
   const auto count = [](const Tensor& x) { return x.sum({2, 3}).to(at::kDouble); };
   const auto both = count(predicted.logical_and(wanted));
@@ -139,20 +235,24 @@ Segmenter::Segmenter(SegmenterInfo info, std::shared_ptr<UNet> net)
 }
 
 Segmenter Segmenter::load(const fs::path& path) {
+  constexpr const char* kHint =
+      "make one: medaug segmenter train --data TRAIN.jsonl --val VAL.jsonl --output "
+      "FILE.safetensors";
+  if (std::error_code ignored; !fs::exists(path, ignored)) {
+    throw Error(ErrorCode::kCheckpoint, path.string(), "there is no such segmenter", kHint);
+  }
   const auto file = read_safetensors(path);
   const auto format = file.metadata.find("format");
   if (format == file.metadata.end() || format->second != kFormat ||
       !file.metadata.contains("medaug")) {
-    throw Error(ErrorCode::kCheckpoint, path.string(), "is no segmenter of medaug",
-                "make one: medaug segmenter train --data TRAIN.jsonl --output FOLDER");
+    throw Error(ErrorCode::kCheckpoint, path.string(), "is no segmenter of medaug", kHint);
   }
   try {
     const auto json = Json::parse(file.metadata.at("medaug"));
     SegmenterInfo info;
     info.preprocess = from_json<PreprocessOptions>(json.at("preprocess"), path.string());
-    const auto& net = json.at("net");
-    info.net = {net.at("in_channels").get<std::int64_t>(), net.at("classes").get<std::int64_t>(),
-                net.at("width").get<std::int64_t>(), net.at("levels").get<std::int64_t>()};
+    const auto size = from_json<SegmenterOptions>(json.at("net"), path.string());
+    info.net = net_options(info.preprocess, size);
     info.training = json.at("training");
     require_finite(file);
     auto unet = std::make_shared<UNet>(info.net, std::nullopt);
@@ -167,10 +267,7 @@ Segmenter Segmenter::load(const fs::path& path) {
 
 void Segmenter::save(const fs::path& path) const {
   Json json;
-  json["net"] = {{"in_channels", info_.net.in_channels},
-                 {"classes", info_.net.classes},
-                 {"width", info_.net.width},
-                 {"levels", info_.net.levels}};
+  json["net"] = {{"width", info_.net.width}, {"levels", info_.net.levels}};
   json["preprocess"] = to_json(info_.preprocess);
   json["training"] = info_.training;
   write_safetensors(path, all_tensors(*net_), {{"format", kFormat}, {"medaug", json.dump()}});
@@ -188,61 +285,9 @@ Tensor Segmenter::features(const Tensor& images) const {
 Segmenter train_segmenter(const std::shared_ptr<const Dataset>& train, const Dataset& val,
                           const PreprocessOptions& preprocess, const SegmenterOptions& options,
                           const std::function<bool(const SegmenterProgress&)>& on_step) {
-  SegmenterInfo info{net_options(preprocess, options), preprocess, Json::object()};
-  const auto [val_images, val_masks] = masked_images(val);
-  masked_records(*train);
-  auto net = std::make_shared<UNet>(info.net, options.seed);
-  AdamW optimizer(all_tensors(*net), {.beta2 = 0.99, .weight_decay = options.weight_decay},
-                  at::kBFloat16, 1);
-  Loader loader(train, {.batch_size = options.batch_size,
-                        .num_workers = 1,
-                        .seed = options.seed,
-                        .augment = options.augment});
-  const double keep = std::exp2(-static_cast<double>(options.batch_size) / options.half_life);
-  const std::int64_t look_every = std::max<std::int64_t>(1, options.steps / 20);
-  NamedTensors best;
-  double best_dice = -1.0;
-  std::int64_t best_step = 0;
-  SegmenterProgress progress{0, options.steps, 0.0, 0.0};
-  bool go_on = true;
-  for (std::int64_t step = 0; step < options.steps && go_on; ++step) {
-    progress.loss = segmenter_gradients(*net, loader.next());
-    if (!std::isfinite(progress.loss)) {
-      throw Error(ErrorCode::kNumeric, "segmenter",
-                  "the loss is not a finite number any more (step " + std::to_string(step) + ")",
-                  "lower the learning rate with --set learning_rate=...");
-    }
-    optimizer.step(learning_rate(options, step), clip_scale(optimizer.gradient_norm(), 1.0),
-                   {step == 0 ? 0.0 : keep});
-    optimizer.clear_gradients();
-    progress.step = step + 1;
-    if (progress.step % look_every == 0 || progress.step == options.steps) {
-      optimizer.use_average(0);
-      const Segmenter now(info, net);
-      progress.held_out_dice = mean_dice(class_dice(now.probabilities(val_images), val_masks));
-      optimizer.use_average(-1);
-      if (progress.held_out_dice > best_dice) {
-        best_dice = progress.held_out_dice;
-        best_step = progress.step;
-        best.clear();
-        for (const auto& [name, tensor] : optimizer.weights(0)) {
-          best.emplace_back(name, tensor.clone());
-        }
-      }
-    }
-    go_on = !on_step || on_step(progress);
-  }
-  info.training = {{"options", to_json(options)},      {"seed", options.seed},
-                   {"train_images", train->size()},    {"train_hash", train->content_hash()},
-                   {"val_images", val_images.size(0)}, {"val_hash", val.content_hash()},
-                   {"held_out_dice", best_dice},       {"best_step", best_step}};
-  auto kept = std::make_shared<UNet>(info.net, std::nullopt);
-  SafetensorsFile file;
-  for (auto& [name, tensor] : best.empty() ? optimizer.weights(0) : best) {
-    file.tensors.emplace(name, tensor.to(at::kFloat));
-  }
-  copy_into(all_tensors(*kept), file);
-  return {std::move(info), std::move(kept)};
+  Training training(train, val, preprocess, options);
+  training.run(on_step);
+  return training.finish();
 }
 
 }  // namespace medaug

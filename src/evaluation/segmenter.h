@@ -9,50 +9,12 @@
 #include <memory>
 #include <string>
 
-#include "base/fields.h"
 #include "data/loader.h"
 #include "data/preprocess.h"
+#include "evaluation/segmenter_options.h"
 #include "models/unet.h"
 
 namespace medaug {
-
-/// How a segmenter is trained.
-struct SegmenterOptions {
-  std::int64_t width = 32;  ///< channels of the U-Net's first level
-  std::int64_t levels = 4;  ///< of the U-Net; fewer where the images are too small
-  std::int64_t steps = 1500;
-  std::int64_t batch_size = 16;
-  double learning_rate = 2e-3;  ///< AdamW's peak, reached after a twentieth of the steps; cosine
-  double weight_decay = 1e-2;
-  double half_life = 500.0;  ///< of the average of the weights, in images
-  std::uint64_t seed = 0;
-  AugmentOptions augment = {.horizontal_flip = true,
-                            .vertical_flip = false,
-                            .probability = 0.7,
-                            .rotation_deg = 20.0,
-                            .scale = 0.2,
-                            .shift = 0.1,
-                            .brightness = 0.1,
-                            .contrast = 0.2};
-};
-
-template <class Visitor>
-void describe(Visitor& visit, SegmenterOptions& o) {
-  visit(Field{.name = "width", .help = "channels of the first level", .min = 4, .max = 256},
-        o.width);
-  visit(Field{.name = "levels", .help = "levels of the U-Net", .min = 2, .max = 7}, o.levels);
-  visit(Field{.name = "steps", .help = "optimiser steps", .min = 1, .max = 1e7}, o.steps);
-  visit(Field{.name = "batch_size", .help = "images of a step", .min = 1, .max = 4096},
-        o.batch_size);
-  visit(Field{.name = "learning_rate", .help = "AdamW's peak", .min = 1e-7, .max = 1},
-        o.learning_rate);
-  visit(Field{.name = "weight_decay", .help = "AdamW's", .min = 0, .max = 1}, o.weight_decay);
-  visit(Field{.name = "half_life",
-              .help = "of the average of the weights, images",
-              .min = 1,
-              .max = 1e9},
-        o.half_life);
-}
 
 /// What a segmenter's file says about it.
 struct SegmenterInfo {
@@ -77,7 +39,8 @@ class Segmenter {
   at::Tensor features(const at::Tensor& images) const;
 
   const SegmenterInfo& info() const { return info_; }
-  std::string hash() const { return hash_; }  ///< SHA-256 of the file; empty before it is saved
+  /// SHA-256 of the file that it was loaded from; empty otherwise.
+  std::string hash() const { return hash_; }
 
  private:
   SegmenterInfo info_;
@@ -92,9 +55,9 @@ struct SegmenterProgress {
   double held_out_dice = 0.0;  ///< latest, in [0, 1]
 };
 
-/// Mean of soft Dice loss and binary cross-entropy of each class, images without a mask left out;
-/// AdamW in bfloat16 with float32 master weights; the average of the weights with the best mean
-/// Dice on `val` is kept.
+/// Soft Dice loss plus binary cross-entropy, mean over classes and images, images without a mask
+/// left out; AdamW in bfloat16 with float32 master weights; the average of the weights with the
+/// best mean Dice on `val` is kept.
 /// @param preprocess  as `train` and `val` were read
 /// @param on_step     false = stop and keep the best so far
 /// @throws Error kData when no image has a mask, kNumeric when the loss is not finite

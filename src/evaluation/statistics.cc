@@ -60,6 +60,16 @@ Summary summarise(std::span<const double> values, std::uint64_t seed) {
   return out;
 }
 
+Interval wilson(std::int64_t hits, std::int64_t count) {
+  constexpr double kZ = 1.959963984540054;  // 97.5 % of a normal distribution
+  const auto n = static_cast<double>(count);
+  const double share = static_cast<double>(hits) / n;
+  const double middle = share + kZ * kZ / (2.0 * n);
+  const double half = kZ * std::sqrt(share * (1.0 - share) / n + kZ * kZ / (4.0 * n * n));
+  const double scale = 1.0 + kZ * kZ / n;
+  return {std::max(0.0, (middle - half) / scale), std::min(1.0, (middle + half) / scale)};
+}
+
 PairedDifference paired_difference(std::span<const double> a, std::span<const double> b,
                                    std::uint64_t seed) {
   std::vector<double> differences;

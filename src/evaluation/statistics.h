@@ -8,6 +8,8 @@
 
 namespace medaug {
 
+// Every list holds finite numbers.
+
 struct Interval {
   double low = 0.0;
   double high = 0.0;
@@ -37,11 +39,15 @@ double quantile(std::vector<double> values, double q);
 /// @param values  at least two
 Interval bootstrap_mean(std::span<const double> values, std::uint64_t seed = 0);
 
+/// 95 % score interval of a share (Wilson, 1927). @param hits  of `count`, count >= 1
+Interval wilson(std::int64_t hits, std::int64_t count);
+
 /// Mean of a - b over pairs, with its bootstrap interval.
 struct PairedDifference {
   double mean = 0.0;
   Interval interval;
-  bool inside_the_noise() const { return interval.low <= 0.0 && interval.high >= 0.0; }
+  /// Whether the interval holds 0. Also true when it is not a number: nothing is shown then.
+  bool inside_the_noise() const { return !(interval.low > 0.0 || interval.high < 0.0); }
 };
 /// @param a, b  of one length, at least two
 PairedDifference paired_difference(std::span<const double> a, std::span<const double> b,

@@ -42,6 +42,8 @@ at::Tensor read_mask_levels(const std::filesystem::path& path, const DecodeLimit
 /// name, fsync, rename).
 void write_png(const std::filesystem::path& path, const Image& image,
                const std::map<std::string, std::string>& text = {});
+/// The bytes of such a file.
+std::string encode_png(const Image& image, const std::map<std::string, std::string>& text = {});
 /// The text chunks of a PNG; empty when it has none.
 std::map<std::string, std::string> read_png_text(const std::filesystem::path& path);
 

@@ -119,8 +119,7 @@ std::string encode(const Image& image, std::vector<Sample> samples, std::vector<
 
 }  // namespace
 
-void write_png(const std::filesystem::path& path, const Image& image,
-               const std::map<std::string, std::string>& text) {
+std::string encode_png(const Image& image, const std::map<std::string, std::string>& text) {
   MEDAUG_ASSERT(image.pixels.dim() == 3 && (image.channels() == 1 || image.channels() == 3));
   std::vector<Entry> entries;
   for (const auto& [key, value] : text) {
@@ -128,11 +127,14 @@ void write_png(const std::filesystem::path& path, const Image& image,
   }
   const at::Tensor planes =
       image.pixels.to(at::kCPU, image.bit_depth == 16 ? at::kInt : at::kByte).contiguous();
-  write_file_atomically(
-      path,
-      image.bit_depth == 16
-          ? encode(image, interleave<std::uint16_t, std::int32_t>(planes), std::move(entries))
-          : encode(image, interleave<std::uint8_t, std::uint8_t>(planes), std::move(entries)));
+  return image.bit_depth == 16
+             ? encode(image, interleave<std::uint16_t, std::int32_t>(planes), std::move(entries))
+             : encode(image, interleave<std::uint8_t, std::uint8_t>(planes), std::move(entries));
+}
+
+void write_png(const std::filesystem::path& path, const Image& image,
+               const std::map<std::string, std::string>& text) {
+  write_file_atomically(path, encode_png(image, text));
 }
 
 std::map<std::string, std::string> read_png_text(const std::filesystem::path& path) {

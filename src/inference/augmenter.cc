@@ -2,6 +2,7 @@
 #include "inference/augmenter.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -25,6 +26,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPlanFile = "plan.json";
 constexpr const char* kManifestFile = "manifest.jsonl";
+constexpr const char* kRefusedFile = "refused.jsonl";
 constexpr std::int64_t kMaxPlanBytes = 1 << 20;
 constexpr std::int64_t kMaxManifestBytes = 4LL << 30;
 
@@ -47,6 +49,8 @@ Json plan_json(const AugmentRequest& request, const PreprocessOptions& preproces
   json["precision"] = request.provenance.precision;
   json["sampler"] = to_json(request.settings.sampler);
   json["guidance"] = to_json(request.settings.guidance);
+  json["gate"] = request.gate_plan;
+  json["retries"] = request.gate != nullptr ? Json(request.retries) : Json(nullptr);
   return json;
 }
 
@@ -122,15 +126,29 @@ Survey survey(const AugmentRequest& request, const std::vector<std::int64_t>& so
   return result;
 }
 
-/// Lines of an earlier call whose files are there, and the numbers of their images. A last line
-/// that was cut is dropped.
+/// The image that a line was written for: each image's seeds lie `planned` apart.
+std::int64_t number_of(const Json& line, const AugmentPlan& plan, std::int64_t planned) {
+  const auto seed = line.value("seed", Json(-1));
+  const auto attempt = line.value("attempt", Json(0));
+  return seed.is_number_integer() && attempt.is_number_integer()
+             ? seed.get<std::int64_t>() - plan.seed - attempt.get<std::int64_t>() * planned
+             : -1;
+}
+
+/// What an earlier call has done.
+struct Earlier {
+  std::vector<Json> lines;  ///< of its images whose files are there
+  std::int64_t next = 0;    ///< number of the first image that is still to be made
+};
+
+/// A last line that was cut is dropped.
 /// @param skipped  lines of originals before them
-std::vector<Json> kept_lines(const fs::path& folder, std::int64_t first_seed, std::int64_t planned,
-                             std::int64_t skipped) {
-  std::vector<Json> kept;
+Earlier earlier_lines(const AugmentRequest& request, std::int64_t planned, std::int64_t skipped) {
+  const auto& folder = request.folder;
+  Earlier earlier;
   std::error_code ignored;
   if (!fs::exists(folder / kManifestFile, ignored)) {
-    return kept;
+    return earlier;
   }
   std::istringstream text(read_file(folder / kManifestFile, kMaxManifestBytes, ErrorCode::kData));
   const auto there = [&](const Json& line, const char* key) {
@@ -147,15 +165,45 @@ std::vector<Json> kept_lines(const fs::path& folder, std::int64_t first_seed, st
       break;
     }
     // Kept images must be the first ones, so that the manifest ends in the order of one that was
-    // never stopped; what comes behind a gap is made again, with the same bytes.
-    const auto next = static_cast<std::int64_t>(kept.size());
-    if (next == planned || line.value("seed", Json(-1)) != first_seed + next ||
-        !there(line, "image_path") || !there(line, "mask_path")) {
+    // never stopped; what comes behind a gap is made again, with the same bytes. With a gate a gap
+    // may be an image that was given up.
+    const auto number = number_of(line, request.plan, planned);
+    const bool in_order = request.gate == nullptr ? number == earlier.next : number >= earlier.next;
+    if (!in_order || number >= planned || !there(line, "image_path") || !there(line, "mask_path")) {
       break;
     }
-    kept.push_back(std::move(line));
+    earlier.next = number + 1;
+    earlier.lines.push_back(std::move(line));
   }
-  return kept;
+  return earlier;
+}
+
+/// Lines about refused images before number `next`; what comes behind them is tried again.
+std::vector<Json> earlier_refused(const AugmentRequest& request, std::int64_t planned,
+                                  std::int64_t next) {
+  std::vector<Json> lines;
+  std::error_code ignored;
+  const auto file = request.folder / kRefusedFile;
+  if (!fs::exists(file, ignored)) {
+    return lines;
+  }
+  std::istringstream text(read_file(file, kMaxManifestBytes, ErrorCode::kData));
+  for (std::string row; std::getline(text, row);) {
+    auto line = Json::parse(row, nullptr, false);
+    if (!line.is_object() || number_of(line, request.plan, planned) >= next) {
+      break;
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::string as_text(const std::vector<Json>& lines) {
+  std::string text;
+  for (const auto& line : lines) {
+    text.append(line.dump()).append("\n");
+  }
+  return text;
 }
 
 class Augmenter {
@@ -170,7 +218,8 @@ class Augmenter {
 
  private:
   MadeImage prepare(std::int64_t number) const;
-  std::vector<Json> begin_folder(const Json& plan, bool resumed);
+  Earlier begin_folder(const Json& plan, bool resumed);
+  GateRun gating();
 
   ImageGenerator& generator_;
   const AugmentRequest& request_;
@@ -178,6 +227,7 @@ class Augmenter {
   std::vector<std::int64_t> sources_;
   Survey survey_;
   std::int64_t originals_ = 0;
+  std::map<std::string, std::int64_t> refused_;  ///< by rule
 };
 
 MadeImage Augmenter::prepare(std::int64_t number) const {
@@ -203,8 +253,8 @@ MadeImage Augmenter::prepare(std::int64_t number) const {
   return made;
 }
 
-/// The plan, the originals and a manifest of what is there already. @return lines kept
-std::vector<Json> Augmenter::begin_folder(const Json& plan, bool resumed) {
+/// The plan, the originals and a manifest of what is there already.
+Earlier Augmenter::begin_folder(const Json& plan, bool resumed) {
   const auto& folder = request_.folder;
   const Json file{{"format", 1},
                   {"medaug_version", request_.provenance.version},
@@ -214,16 +264,31 @@ std::vector<Json> Augmenter::begin_folder(const Json& plan, bool resumed) {
   write_file_atomically(folder / kPlanFile, file.dump(2) + "\n");
   const auto originals = place_originals(request_.source, folder, request_.plan.originals);
   originals_ = static_cast<std::int64_t>(originals.size());
-  auto kept = resumed ? kept_lines(folder, request_.plan.seed, std::ssize(sources_), originals_)
-                      : std::vector<Json>();
-  std::string text;
-  for (const auto* lines : {&originals, &std::as_const(kept)}) {
-    for (const auto& line : *lines) {
-      text.append(line.dump()).append("\n");
+  const auto planned = std::ssize(sources_);
+  auto earlier = resumed ? earlier_lines(request_, planned, originals_) : Earlier();
+  write_file_atomically(folder / kManifestFile, as_text(originals) + as_text(earlier.lines));
+  if (request_.gate != nullptr) {
+    const auto refused = earlier_refused(request_, planned, earlier.next);
+    for (const auto& line : refused) {
+      ++refused_[line.value("rule", "?")];
     }
+    write_file_atomically(folder / kRefusedFile, as_text(refused));
   }
-  write_file_atomically(folder / kManifestFile, text);
-  return kept;
+  return earlier;
+}
+
+GateRun Augmenter::gating() {
+  GateRun gating;
+  gating.gate = request_.gate;
+  gating.retries = request_.retries;
+  gating.seed_step = std::ssize(sources_);
+  gating.on_refused = [this](const MadeImage& image, const std::string& rule) {
+    ++refused_[rule];
+    Json line = {{"rule", rule}, {"seed", image.request.seed}};
+    line.update(image.fields);
+    append_line(request_.folder / kRefusedFile, line.dump());
+  };
+  return gating;
 }
 
 AugmentResult Augmenter::run() {
@@ -232,18 +297,22 @@ AugmentResult Augmenter::run() {
   survey_ = survey(request_, sources_, preprocess_);
   make_folders(request_.folder);
   const FolderLock lock(request_.folder);
-  auto lines = begin_folder(plan, is_resumed(request_.folder, plan));
+  auto earlier = begin_folder(plan, is_resumed(request_.folder, plan));
+  auto& lines = earlier.lines;
   AugmentResult result;
   result.manifest = request_.folder / kManifestFile;
   result.planned = static_cast<std::int64_t>(sources_.size());
   result.kept = static_cast<std::int64_t>(lines.size());
   result.originals = originals_;
   BatchRun batches;
-  batches.count = result.planned - result.kept;
-  batches.prepare = [&](std::int64_t i) { return prepare(result.kept + i); };
+  batches.count = result.planned - earlier.next;
+  batches.prepare = [&](std::int64_t i) { return prepare(earlier.next + i); };
+  batches.gating = gating();
+  std::int64_t reached = earlier.next;
   const auto progress = [&](std::int64_t done) {
+    reached = earlier.next + done;
     if (request_.on_progress) {
-      request_.on_progress(result.kept + done, result.planned);
+      request_.on_progress(reached, result.planned);
     }
   };
   progress(0);
@@ -251,6 +320,8 @@ AugmentResult Augmenter::run() {
   OutputWriter writer(request_.folder, kManifestFile, request_.provenance, preprocess_);
   const auto made = make_and_write(generator_, request_.settings, batches, writer);
   result.made = static_cast<std::int64_t>(made.size());
+  result.given_up = reached - result.kept - result.made;
+  result.refused = refused_;
   lines.insert(lines.end(), made.begin(), made.end());
   write_contact_sheet(request_.folder, lines, preprocess_, "synthetic images, masks drawn over");
   return result;

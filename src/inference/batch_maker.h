@@ -28,16 +28,37 @@ at::Tensor read_mask_planes(const std::filesystem::path& mask, const PreprocessO
 /// and the number of the source's line. Not spacing_mm, which another size makes wrong.
 Json passed_on_fields(const Record& record);
 
+/// Judges images before they are written.
+class ImageGate {
+ public:
+  virtual ~ImageGate() = default;
+  /// @param images  as they will be written; scores may be added to their fields
+  /// @return        for each the name of the rule that refuses it, or ""
+  virtual std::vector<std::string> judge(std::vector<MadeImage>& images) = 0;
+};
+
+/// What becomes of images that a gate refuses.
+struct GateRun {
+  ImageGate* gate = nullptr;   ///< none = every image is kept
+  std::int64_t retries = 0;    ///< further seeds for an image before it is given up
+  std::int64_t seed_step = 0;  ///< from one seed of an image to its next
+  /// Called for every refused image, in the order of their numbers and attempts.
+  std::function<void(const MadeImage& refused, const std::string& rule)> on_refused = {};
+};
+
 struct BatchRun {
   std::int64_t count = 0;  ///< images in all
   std::int64_t lanes = 16;
   /// Image i of `count` without its pixels. Called in order, shortly before it is made.
   std::function<MadeImage(std::int64_t i)> prepare;
+  /// Images done with, those that were given up too.
   std::function<void(std::int64_t done)> on_progress = {};
+  GateRun gating = {};
 };
 
 /// Makes and writes the images batch by batch. A requested stop (base/stop.h) is obeyed behind the
-/// batch in hand. @return the lines written, fewer than `count` after a stop
+/// batch in hand. @return the lines written: fewer than `count` after a stop, or when a gate gave
+/// images up
 std::vector<Json> make_and_write(ImageGenerator& generator, const GenerateSettings& settings,
                                  const BatchRun& run, OutputWriter& writer);
 

@@ -44,8 +44,10 @@ Tensor Convolution::forward(const Tensor& x_in) const {
     x = at::constant_pad_nd(x, {left, right, top, bottom});
     padding = 0;
   }
-  return at::convolution(x, weight, bias, {o.stride, o.stride}, {padding, padding}, {1, 1}, false,
-                         {0, 0}, o.groups);
+  const auto dtype = x.scalar_type();
+  const auto b = bias.defined() ? bias.to(dtype) : bias;
+  return at::convolution(x, weight.to(dtype), b, {o.stride, o.stride}, {padding, padding}, {1, 1},
+                         false, {0, 0}, o.groups);
 }
 
 BatchNorm::BatchNorm(std::int64_t channels, double eps, double momentum, nn::Initializer& init)
@@ -67,10 +69,7 @@ Tensor BatchNorm::forward(const Tensor& x) {
 }
 
 std::vector<std::pair<std::string, Tensor>> all_tensors(const torch::nn::Module& module) {
-  std::vector<std::pair<std::string, Tensor>> all;
-  for (const auto& item : module.named_parameters()) {
-    all.emplace_back(item.key(), item.value());
-  }
+  auto all = nn::named_parameters(module);
   for (const auto& item : module.named_buffers()) {
     all.emplace_back(item.key(), item.value());
   }

@@ -24,8 +24,10 @@ struct ConvolutionOptions {
 
 class Convolution : public torch::nn::Module {
  public:
-  /// Weights normal with variance 2 / fan_out (He et al., arXiv 1502.01852), as torchvision does.
+  /// Weights normal with variance 2 / fan_out (He et al., arXiv 1502.01852); fan_out is that of one
+  /// group, as in TensorFlow's EfficientNet.
   Convolution(const ConvolutionOptions& options, nn::Initializer& init);
+  /// In the dtype of `x`; weights of another one are converted.
   at::Tensor forward(const at::Tensor& x) const;
 
   at::Tensor weight;  ///< (out, in / groups, kernel, kernel)
@@ -40,6 +42,8 @@ class BatchNorm : public torch::nn::Module {
  public:
   BatchNorm(std::int64_t channels, double eps, double momentum, nn::Initializer& init);
   at::Tensor forward(const at::Tensor& x);
+  /// Weight of the newest batch in the running statistics.
+  void set_momentum(double momentum) { momentum_ = momentum; }
 
   at::Tensor weight, bias, running_mean, running_var, num_batches_tracked;
 

@@ -2,7 +2,6 @@
 #include "models/efficientnet.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/_upsample_bicubic2d_aa.h>
 #include <ATen/ops/hardtanh.h>
 
 #include <array>
@@ -105,19 +104,15 @@ Tensor EfficientNetLite0::features(const Tensor& images) {
   for (const auto& block : blocks_) {
     x = block->forward(x);
   }
-  return clipped_relu(head_norm_->forward(head_->forward(x))).mean({2, 3});
+  return clipped_relu(head_norm_->forward(head_->forward(x))).to(at::kFloat).mean({2, 3});
 }
 
 Tensor EfficientNetLite0::classify(const Tensor& features) const {
   return classifier_->forward(features);
 }
 
-Tensor EfficientNetLite0::prepare(const Tensor& images, std::int64_t side) {
-  auto x = images.size(1) == 1 ? images.expand({-1, 3, -1, -1}) : images;
-  if (side > 0 && (x.size(2) != side || x.size(3) != side)) {
-    x = at::_upsample_bicubic2d_aa(x.contiguous(), {side, side}, false).clamp(-1.0, 1.0);
-  }
-  return ((x + 1.0) * 127.5 - 127.0) / 128.0;
+Tensor EfficientNetLite0::prepare(const Tensor& images, std::int64_t side) const {
+  return ((three_channels(images, side) + 1.0) * 127.5 - 127.0) / 128.0;
 }
 
 }  // namespace medaug

@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "models/conv_layers.h"
+#include "models/image_network.h"
 
 namespace medaug {
 
 /// EfficientNet-Lite0 (Tan and Le, arXiv 1905.11946, without squeeze-and-excitation and with ReLU6)
 /// with the keys of the PyPI package efficientnet-lite-pytorch.
-class EfficientNetLite0 : public torch::nn::Module {
+class EfficientNetLite0 : public ImageNetwork {
  public:
   static constexpr std::int64_t kSide = 224;       ///< pixels it was trained with
   static constexpr std::int64_t kFeatures = 1280;  ///< width of `features`
@@ -19,13 +20,10 @@ class EfficientNetLite0 : public torch::nn::Module {
   /// @param seed  of the initial weights; none = left undefined, to be filled
   explicit EfficientNetLite0(std::int64_t classes = 1000, std::optional<std::uint64_t> seed = 0);
 
-  /// Means over the places of the last convolution. @param images (N, 3, H, W) from `prepare`
-  at::Tensor features(const at::Tensor& images);          // (N, kFeatures)
-  at::Tensor classify(const at::Tensor& features) const;  // (N, classes)
-
-  /// (N, 1 or 3, H, W) in [-1, 1] to what the network reads: three channels, (level - 127) / 128,
-  /// bicubic (antialiased) to `side` pixels; 0 = the size stays.
-  static at::Tensor prepare(const at::Tensor& images, std::int64_t side = kSide);
+  /// Three channels, (level - 127) / 128.
+  at::Tensor prepare(const at::Tensor& images, std::int64_t side = kSide) const override;
+  at::Tensor features(const at::Tensor& images) override;  // (N, kFeatures)
+  at::Tensor classify(const at::Tensor& features) const override;
 
  private:
   class Block;

@@ -106,7 +106,10 @@ Tensor UNet::forward(const Tensor& images) const {
   const auto levels = encode(images);
   auto x = levels.back();
   for (std::size_t i = 0; i < up_.size(); ++i) {
-    x = up_[i]->forward(at::cat({levels[levels.size() - 2 - i], widen_[i]->forward(x)}, 1));
+    const auto& skip = levels[levels.size() - 2 - i];
+    // An odd side comes back one pixel longer.
+    x = widen_[i]->forward(x).slice(2, 0, skip.size(2)).slice(3, 0, skip.size(3));
+    x = up_[i]->forward(at::cat({skip, x}, 1));
   }
   return out_->forward(x);
 }

@@ -13,7 +13,7 @@ struct UNetOptions {
   std::int64_t in_channels = 3;
   std::int64_t classes = 1;  ///< planes of the mask, each decided by itself
   std::int64_t width = 32;   ///< channels of the first level; doubled at each level, 512 at most
-  std::int64_t levels = 4;   ///< sides are multiples of 2^(levels - 1)
+  std::int64_t levels = 4;   ///< each has half the side of the one before, rounded up
 };
 
 /// U-Net (Ronneberger et al., arXiv 1505.04597) in the form of nnU-Net (Isensee et al., Nature

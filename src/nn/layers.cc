@@ -141,4 +141,12 @@ std::int64_t parameter_count(const torch::nn::Module& module) {
   return count;
 }
 
+std::vector<std::pair<std::string, Tensor>> named_parameters(const torch::nn::Module& module) {
+  std::vector<std::pair<std::string, Tensor>> out;
+  for (const auto& item : module.named_parameters()) {
+    out.emplace_back(item.key(), item.value());
+  }
+  return out;
+}
+
 }  // namespace medaug::nn

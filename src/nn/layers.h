@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/random.h"
 
@@ -104,6 +105,9 @@ class Indexed : public torch::nn::Module {
 };
 
 std::int64_t parameter_count(const torch::nn::Module& module);
+
+/// The parameters under their keys, which are the names that checkpoints use.
+std::vector<std::pair<std::string, Tensor>> named_parameters(const torch::nn::Module& module);
 
 /// Runs `body(x, condition, caption)` without keeping its activations and runs it again in the
 /// backward pass

@@ -48,7 +48,7 @@ std::vector<double> average_decays(const TrainingOptions& o, std::int64_t step) 
   return decays;
 }
 
-bool Interval::due(std::int64_t step, double elapsed_seconds) {
+bool Cadence::due(std::int64_t step, double elapsed_seconds) {
   if (steps_ > 0) {
     return step % steps_ == 0;
   }

@@ -22,9 +22,9 @@ double learning_rate_at(const TrainingOptions& options, std::int64_t step, doubl
 std::vector<double> average_decays(const TrainingOptions& options, std::int64_t step);
 
 /// Fires every n steps, or every so many minutes when n is 0.
-class Interval {
+class Cadence {
  public:
-  Interval(std::int64_t steps, double minutes, double elapsed_seconds)
+  Cadence(std::int64_t steps, double minutes, double elapsed_seconds)
       : steps_(steps), seconds_(60.0 * minutes), last_(elapsed_seconds) {}
   bool due(std::int64_t step, double elapsed_seconds);
 

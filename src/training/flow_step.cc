@@ -4,15 +4,11 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <numbers>
-#include <utility>
-#include <vector>
 
-#include "nn/team.h"
+#include "training/batch_gradients.h"
 
 namespace medaug {
 
@@ -74,66 +70,16 @@ at::Tensor flow_loss(const Generator& model, const FlowBatch& batch, const FlowD
   return velocity_loss(predicted, image, rest, z, time, flow);  // (N)
 }
 
-namespace {
-
-using torch::autograd::variable_list;
-
-struct PartResult {
-  double loss = 0.0;        ///< summed
-  variable_list gradients;  ///< undefined for a parameter that was not reached
-};
-
-PartResult part_gradients(const Generator& model, const variable_list& parameters,
-                          const FlowBatch& batch, const FlowDraws& draws, nn::Share share,
-                          const FlowObjective& objective, double factor) {
-  const at::AutoGradMode with_gradients(true);
-  const auto loss = flow_loss(model, batch.narrow(share.begin, share.count),
-                              draws.narrow(share.begin, share.count), objective)
-                        .sum();
-  auto gradients = torch::autograd::grad({loss * factor}, parameters, {}, false, false, true);
-  return {loss.item<double>(), std::move(gradients)};
-}
-
-/// Adds the gradients of all parts to those of the first.
-void add_parts(std::vector<PartResult>& parts) {
-  const auto team = static_cast<int>(parts.size());
-  const auto count = parts.front().gradients.size();
-  nn::run_team(team, [&](int member) {
-    const at::NoGradGuard no_grad;
-    for (auto i = static_cast<std::size_t>(member); i < count; i += parts.size()) {
-      auto& sum = parts.front().gradients[i];
-      for (std::size_t k = 1; k < parts.size(); ++k) {
-        const auto& more = parts[k].gradients[i];
-        if (sum.defined() && more.defined()) {
-          sum.add_(more);
-        } else if (more.defined()) {
-          sum = more;
-        }
-      }
-    }
-  });
-}
-
-}  // namespace
-
 double flow_gradients(const Generator& model, const FlowBatch& batch, const FlowDraws& draws,
                       const FlowObjective& objective, double scale) {
   const auto images = batch.images.size(0);
-  const auto parameters = model.parameters();
-  const int team = nn::team_size(images, batch.images.device());
-  std::vector<PartResult> parts(static_cast<std::size_t>(team));
-  nn::run_team(team, images, [&](int part, nn::Share share) {
-    parts[static_cast<std::size_t>(part)] = part_gradients(
-        model, parameters, batch, draws, share, objective, scale / static_cast<double>(images));
-  });
-  add_parts(parts);
-  double loss = 0.0;
-  for (const auto& part : parts) {
-    loss += part.loss;
-  }
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    at::Tensor(parameters[i]).mutable_grad() = parts.front().gradients[i];
-  }
+  const auto loss = batch_gradients(
+      model.parameters(), {images, batch.images.device(), scale / static_cast<double>(images)},
+      [&](nn::Share share) {
+        return flow_loss(model, batch.narrow(share.begin, share.count),
+                         draws.narrow(share.begin, share.count), objective)
+            .sum();
+      });
   return loss / static_cast<double>(images);
 }
 

@@ -52,9 +52,7 @@ at::Tensor flow_loss(const Generator& model, const FlowBatch& batch, const FlowD
                      const FlowObjective& objective = {});
 
 /// Mean loss of a batch. Its gradient, times `scale`, becomes that of every parameter that it
-/// reaches; what stood there before is gone. On the CPU the parts of a large batch go through the
-/// network at the same time (nn/team.h) and their gradients are added in their order, so that the
-/// same number of threads gives the same bits.
+/// reaches (training/batch_gradients.h).
 double flow_gradients(const Generator& model, const FlowBatch& batch, const FlowDraws& draws,
                       const FlowObjective& objective = {}, double scale = 1.0);
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "checkpoint/test_folder.h"
-#include "training/setup.h"
+#include "nn/layers.h"
 
 namespace medaug {
 namespace {
@@ -27,7 +27,7 @@ class ModelFile : public test::FolderTest {
     options.text.layers = 1;
     options.dit = nextdit_preset("tiny");
     options.dit.caption_dim = options.text.dim;
-    write_model_file(path(), info_, named_parameters(Generator(options)));
+    write_model_file(path(), info_, nn::named_parameters(Generator(options)));
   }
 
   fs::path path() const { return folder_ / "model.safetensors"; }

@@ -76,7 +76,7 @@ class Session {
   std::unique_ptr<AdamW> optimizer_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<MetricLog> log_;
-  std::unique_ptr<Interval> validate_due_, save_due_, sample_due_;
+  std::unique_ptr<Cadence> validate_due_, save_due_, sample_due_;
   RunState state_;
   double started_ = 0.0;  ///< monotonic clock at the start of this session
   double last_loss_ = 0.0, last_norm_ = 0.0, last_lr_ = 0.0;

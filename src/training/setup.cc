@@ -35,12 +35,4 @@ MuonOptions muon_options(const TrainingOptions& o) {
           o.muon_momentum};
 }
 
-NamedTensors named_parameters(const Generator& model) {
-  NamedTensors out;
-  for (const auto& item : model.named_parameters()) {
-    out.emplace_back(item.key(), item.value());
-  }
-  return out;
-}
-
 }  // namespace medaug

@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "models/generator.h"
 #include "training/optimizer.h"
 #include "training/options.h"
 
@@ -20,8 +19,5 @@ at::Device pick_device(DeviceChoice choice, const std::string& where);
 at::ScalarType compute_dtype(const TrainingOptions& options);
 
 MuonOptions muon_options(const TrainingOptions& options);
-
-/// The parameters under the names that checkpoints use.
-NamedTensors named_parameters(const Generator& model);
 
 }  // namespace medaug

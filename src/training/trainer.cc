@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/stop.h"
 #include "checkpoint/run_folder.h"
+#include "nn/layers.h"
 #include "training/session.h"
 #include "training/setup.h"
 
@@ -97,7 +98,7 @@ void Session::open() {
   }
   const auto averages = options_.averages();
   optimizer_ = std::make_unique<AdamW>(
-      named_parameters(*model_),
+      nn::named_parameters(*model_),
       AdamWOptions{options_.beta1, options_.beta2, options_.eps, options_.weight_decay},
       compute_dtype(options_), averages, muon_options(options_));
   captions_ = std::make_unique<CaptionEncoder>(std::move(tokenizer), config_.text.max_tokens);
@@ -116,12 +117,12 @@ void Session::open() {
   }
   store_->begin(identity, run_folder_yaml(config_));
   log_ = std::make_unique<MetricLog>(config_.run_folder / "logs", stored ? state_.step : -1);
-  validate_due_ = std::make_unique<Interval>(
+  validate_due_ = std::make_unique<Cadence>(
       options_.validate_every, options_.validate_every_minutes, state_.elapsed_seconds);
-  save_due_ = std::make_unique<Interval>(options_.save_every, options_.save_every_minutes,
-                                         state_.elapsed_seconds);
-  sample_due_ = std::make_unique<Interval>(options_.sample_every, options_.sample_every_minutes,
-                                           state_.elapsed_seconds);
+  save_due_ = std::make_unique<Cadence>(options_.save_every, options_.save_every_minutes,
+                                        state_.elapsed_seconds);
+  sample_due_ = std::make_unique<Cadence>(options_.sample_every, options_.sample_every_minutes,
+                                          state_.elapsed_seconds);
   start_loader();
 }
 

@@ -90,6 +90,11 @@ CaseFolder::CaseFolder(const std::filesystem::path& folder) : folder_(folder) {
   }
 }
 
+std::string CaseFolder::name() const {
+  return json_.contains("case") ? json_.at("case").get<std::string>()
+                                : std::filesystem::canonical(folder_).filename().string();
+}
+
 void CaseFolder::allow(const std::string& tensor_pattern, double absolute, double relative) {
   Tolerance t;
   t.tensor_pattern = tensor_pattern;

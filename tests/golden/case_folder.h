@@ -7,6 +7,7 @@
 #include <map>
 #include <regex>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,11 @@ struct Tolerance {
   double relative_rms = -1.0;  ///< below 0: element by element
 };
 
+/// Thrown by a case that cannot be recomputed here, for a reason that is no fault of the program.
+struct Skipped : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// One comparison.
 struct Outcome {
   std::string file;
@@ -52,7 +58,8 @@ class CaseFolder {
   /// A bound that case.json states in a form of its own; the first that matches decides.
   void allow(const std::string& tensor_pattern, double absolute, double relative);
   const std::filesystem::path& folder() const { return folder_; }
-  std::string name() const { return json_.at("case").get<std::string>(); }
+  /// As case.json calls it; the folder's where it does not.
+  std::string name() const;
 
   /// An input of the case. @throws Error kCheckpoint when the file or the tensor is missing
   at::Tensor input(const std::string& file, const std::string& tensor);

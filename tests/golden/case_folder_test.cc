@@ -56,6 +56,12 @@ TEST_F(CaseFolderTest, TheFirstMatchingRuleDecides) {
   EXPECT_EQ(failures(folder), Names{});
 }
 
+TEST_F(CaseFolderTest, ACaseWithoutANameIsCalledAsItsFolder) {
+  EXPECT_EQ(CaseFolder(folder_).name(), "demo");
+  write_file_atomically(folder_ / "case.json", R"({"tolerance": 0.1})");
+  EXPECT_EQ(CaseFolder(folder_).name(), "ACaseWithoutANameIsCalledAsItsFolder");
+}
+
 TEST_F(CaseFolderTest, AnErrorBeyondTheBoundFails) {
   CaseFolder folder(folder_);
   folder.compare("t.safetensors", "a", values({1.21, -2}));

@@ -34,6 +34,26 @@ void add_augment(CLI::App& app, Globals& globals) {
           "add the records' own images too: copy, or reference = hard links, no space taken")
       ->check(CLI::IsMember(enum_choices<Originals>()))
       ->capture_default_str();
+  auto* const gate =
+      verb->add_flag("--gate", options->gate,
+                     "judge each image before it is written, by limits that real images set");
+  verb->add_option("--reference", options->reference,
+                   "real held-out images that set the gate's limits")
+      ->needs(gate)
+      ->type_name("PATH");
+  verb->add_option("--segmenter", options->segmenter,
+                   "the gate asks this segmenter whether the mask is obeyed")
+      ->needs(gate)
+      ->type_name("FILE");
+  verb->add_option("--least-dice", options->least_dice,
+                   "the gate's limit for that; default: one real image in five falls below it")
+      ->needs(gate)
+      ->check(CLI::Range(0.0, 1.0));
+  verb->add_option("--retries", options->retries,
+                   "further seeds for an image that the gate refuses, before it is given up")
+      ->needs(gate)
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
   verb->add_flag("--resume", options->resume,
                  "go on where a call with the same arguments stopped (done without asking, too)");
   add_sampling_options(*verb, options->sampling);

@@ -71,6 +71,9 @@ std::unique_ptr<CLI::App> make_app(Globals& globals) {
   add_train(*app, globals);
   add_generate(*app, globals);
   add_augment(*app, globals);
+  add_segmenter(*app, globals);
+  add_evaluate(*app, globals);
+  add_classify(*app, globals);
   add_phantom(*app, globals);
   add_smoke_test(*app, globals);
   add_rollback(*app, globals);

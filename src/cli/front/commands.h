@@ -8,6 +8,9 @@
 #include <vector>
 
 #include "data/phantom.h"
+#include "evaluation/classifier_options.h"
+#include "evaluation/evaluate.h"
+#include "evaluation/segmenter_options.h"
 #include "inference/augment_plan.h"
 
 // What a command line says, verb by verb, as plain values: the front fills them without loading
@@ -42,6 +45,11 @@ struct AugmentCommand {
   std::string balance;
   std::string mask_transform = "none";
   std::string originals = "none";
+  bool gate = false;      ///< judge each image before it is written
+  std::string reference;  ///< real held-out images, for the gate's limits
+  std::string segmenter;  ///< for the gate's rule about masks
+  std::optional<double> least_dice;
+  std::int64_t retries = 3;
   bool resume = false;  // the same call goes on anyway; the flag says that one means it
 };
 
@@ -68,6 +76,37 @@ struct CheckDataCommand {
 /// `medaug check paths`
 struct CheckPathsCommand {
   std::string file = "configs/train_config.yaml";
+};
+
+/// `medaug classify`
+struct ClassifyCommand {
+  std::string original;
+  std::string augmented;
+  std::string val;
+  std::string test;
+  std::string output = "results/downstream_evaluation.json";
+  std::string save;
+  std::string label_map;
+  std::string network = "efficientnet_lite0";
+  std::string root;
+  std::int64_t seeds = 3;
+  std::int64_t image_size = 0;
+  bool skip_unlabelled = false;
+  bool equal_epochs = false;
+  bool no_augment = false;
+  bool allow_outside = false;
+  ClassifierOptions classifier;  ///< all but the network
+};
+
+/// `medaug evaluate`
+struct EvaluateCommand {
+  EvaluateOptions evaluate;
+  std::string rule = "red";
+  std::string output;
+  std::string report;
+  std::string csv;
+  std::string summary_csv;
+  std::string language = "en";
 };
 
 /// `medaug generate`
@@ -102,6 +141,20 @@ struct RollbackCommand {
   bool list = false;  ///< show the checkpoints and change nothing
 };
 
+/// `medaug segmenter train`
+struct SegmenterTrainCommand {
+  SegmenterOptions segmenter;
+  std::string config;
+  std::string train;
+  std::string val;
+  std::string output;
+  std::optional<std::int64_t> size;
+  std::optional<std::int64_t> classes;
+  std::vector<std::string> class_names;
+  std::string root;
+  bool allow_outside = false;
+};
+
 /// `medaug train`
 struct TrainCommand {
   std::string config;
@@ -125,10 +178,11 @@ struct SmokeTestCommand {
   bool keep = false;
 };
 
-using Command = std::variant<std::monostate, AugmentCommand, CheckCheckpointCommand,
-                             CheckConfigCommand, CheckDataCommand, CheckEnvCommand,
-                             CheckPathsCommand, CompletionCommand, GenerateCommand, HelpCommand,
-                             PhantomCommand, RollbackCommand, SmokeTestCommand, TrainCommand>;
+using Command =
+    std::variant<std::monostate, AugmentCommand, CheckCheckpointCommand, CheckConfigCommand,
+                 CheckDataCommand, CheckEnvCommand, CheckPathsCommand, ClassifyCommand,
+                 CompletionCommand, EvaluateCommand, GenerateCommand, HelpCommand, PhantomCommand,
+                 RollbackCommand, SegmenterTrainCommand, SmokeTestCommand, TrainCommand>;
 
 /// What the whole command line says.
 struct Globals {
@@ -136,6 +190,7 @@ struct Globals {
   bool quiet = false;  ///< no progress, no hints
   std::string log_level = "info";
   std::vector<std::string> overrides;  ///< --set section.key=value
+  std::string line;                    ///< the whole command line, as a shell would read it back
   Command command;                     ///< what the verb says
 };
 

@@ -20,11 +20,14 @@ void when_parsed(CLI::App& verb, Globals& globals, const std::shared_ptr<Options
 
 void add_augment(CLI::App& app, Globals& globals);
 void add_check(CLI::App& app, Globals& globals);
+void add_classify(CLI::App& app, Globals& globals);
 void add_completion(CLI::App& app, Globals& globals);
+void add_evaluate(CLI::App& app, Globals& globals);
 void add_generate(CLI::App& app, Globals& globals);
 void add_help(CLI::App& app, Globals& globals);
 void add_phantom(CLI::App& app, Globals& globals);
 void add_rollback(CLI::App& app, Globals& globals);
+void add_segmenter(CLI::App& app, Globals& globals);
 void add_smoke_test(CLI::App& app, Globals& globals);
 void add_train(CLI::App& app, Globals& globals);
 
