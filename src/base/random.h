@@ -22,6 +22,7 @@ enum class Purpose : std::uint32_t {
   kValidation = 10,  ///< noise and times of the validation loss
   kBootstrap = 11,
   kPlantedCopies = 12,  ///< changed training images that the copy audit is tried on
+  kFewLabelled = 13,    ///< which images an experiment keeps
 };
 
 /// Counter-based random numbers (Philox4x32-10; Salmon et al., "Parallel random numbers: as easy as

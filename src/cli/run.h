@@ -16,6 +16,7 @@ int run(const Globals& globals, const CheckDataCommand& options);
 int run(const Globals& globals, const CheckEnvCommand& options);
 int run(const Globals& globals, const CheckPathsCommand& options);
 int run(const Globals& globals, const ClassifyCommand& options);
+int run(const Globals& globals, const ExperimentCommand& command);
 int run(const Globals& globals, const CompletionCommand& options);
 int run(const Globals& globals, const EvaluateCommand& options);
 int run(const Globals& globals, const GenerateCommand& options);

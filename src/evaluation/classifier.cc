@@ -72,7 +72,7 @@ struct Best {
 /// One training.
 class Training {
  public:
-  Training(const ClassifierTask& task, const ClassifierOptions& options);
+  Training(const ClassifierTask& task, const ClassifierOptions& options, const Classifier* start);
   void run(const std::function<bool(const ClassifierProgress&)>& on_step);
   Classifier finish();
 
@@ -96,9 +96,16 @@ class Training {
 
 std::shared_ptr<ImageNetwork> first_network(const ClassifierInfo& info,
                                             const ClassifierOptions& options,
-                                            const std::optional<fs::path>& weights) {
+                                            const std::optional<fs::path>& weights,
+                                            const Classifier* start) {
   auto network = make_network(layout_of(info), options.seed);
-  if (weights) {
+  if (start != nullptr) {
+    SafetensorsFile file;
+    for (const auto& [name, tensor] : all_tensors(start->network())) {
+      file.tensors.emplace(name, tensor);
+    }
+    copy_into(all_tensors(*network), file);
+  } else if (weights) {
     load_pretrained(*network, *weights);
   }
   network->eval();
@@ -119,14 +126,15 @@ ClassifierInfo info_of(const ClassifierTask& task, const ClassifierOptions& opti
           Json::object()};
 }
 
-Training::Training(const ClassifierTask& task, const ClassifierOptions& options)
+Training::Training(const ClassifierTask& task, const ClassifierOptions& options,
+                   const Classifier* start)
     : task_(task),
       options_(options),
       info_(info_of(task, options)),
       weights_(first_weights(options)),
       peak_(options.learning_rate.value_or(usual_rate(options.network))),
       drawn_(options.balanced ? balanced(task.train, std::ssize(task.classes)) : task.train),
-      network_(first_network(info_, options, weights_)),
+      network_(first_network(info_, options, weights_, start)),
       optimizer_(parameters_of(*network_), {.weight_decay = options.weight_decay}, at::kFloat),
       gradients_(network_, layout_of(info_)) {
   progress_.steps = classifier_steps(options, task.train.size());
@@ -301,8 +309,9 @@ ClassificationScores scores_of(const Tensor& probabilities,
 }
 
 Classifier train_classifier(const ClassifierTask& task, const ClassifierOptions& options,
-                            const std::function<bool(const ClassifierProgress&)>& on_step) {
-  Training training(task, options);
+                            const std::function<bool(const ClassifierProgress&)>& on_step,
+                            const Classifier* start) {
+  Training training(task, options, start);
   training.run(on_step);
   return training.finish();
 }

@@ -48,6 +48,7 @@ class Classifier {
   at::Tensor probabilities(const Dataset& data) const;
 
   const ClassifierInfo& info() const { return info_; }
+  const ImageNetwork& network() const { return *network_; }
   std::string hash() const { return hash_; }  ///< SHA-256 of the file; empty before it is saved
 
  private:
@@ -79,9 +80,11 @@ struct ClassifierTask {
 /// state with the best balanced accuracy on `val` is kept: one look each epoch, the first of
 /// equals. The same seed gives the same classifier.
 /// @param on_step  false = stop and keep the best so far
+/// @param start    a classifier of the same layout to begin with; none = as the options say
 /// @throws Error kNumeric when the loss is not finite, kCheckpoint for weights of another network
 Classifier train_classifier(const ClassifierTask& task, const ClassifierOptions& options,
-                            const std::function<bool(const ClassifierProgress&)>& on_step = {});
+                            const std::function<bool(const ClassifierProgress&)>& on_step = {},
+                            const Classifier* start = nullptr);
 
 /// Optimiser steps of so many epochs over so many images.
 std::int64_t classifier_steps(const ClassifierOptions& options, std::int64_t images);

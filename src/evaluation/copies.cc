@@ -60,10 +60,11 @@ CopyDetector::CopyDetector(Table& training, Table& held_out, Fit fit, const OnPr
   const auto allowed = static_cast<std::size_t>(n / kOneIn);
   threshold_ = scores[allowed];
   if (threshold_ > kTheSamePicture) {
-    throw Error(ErrorCode::kData, "--reference",
-                "more than one in a hundred of these images are among the training images: they set "
-                "no limit",
-                "give real images that the generator was not trained on");
+    throw Error(
+        ErrorCode::kData, "--reference",
+        "more than one in a hundred of these images are among the training images: they set "
+        "no limit",
+        "give real images that the generator was not trained on");
   }
   const auto beyond =
       std::count_if(scores.begin(), scores.end(), [&](double s) { return s > threshold_; });

@@ -233,12 +233,11 @@ Json compare_sets(Table& generated, Table& reference, Table* training,
   for (std::size_t i = 0; i < spaces.size(); ++i) {
     const auto train_features =
         trained_on ? std::optional<Tensor>(trained_on->features[i]) : std::nullopt;
-    Json space = {
-        {"name", spaces[i]->name()},
-        {"sha256", spaces[i]->hash()},
-        {"dimensions", real.features[i].size(1)},
-        {"generated", compare_features(real.features[i], made.features[i], options.seed)},
-        {"floor", floor_of(real.features[i], train_features, options.seed)}};
+    Json space = {{"name", spaces[i]->name()},
+                  {"sha256", spaces[i]->hash()},
+                  {"dimensions", real.features[i].size(1)},
+                  {"generated", compare_features(real.features[i], made.features[i], options.seed)},
+                  {"floor", floor_of(real.features[i], train_features, options.seed)}};
     if (train_features) {
       space["generated"]["authpct"] = authentic_percent(*train_features, made.features[i]);
       space["floor"]["authpct"] = authentic_percent(*train_features, real.features[i]);

@@ -24,8 +24,9 @@ struct DistributionOptions {
 /// at its extrapolation or at the kernel distance where the numbers differ.
 /// @param training  images that the generator was trained on, or null
 /// @return {"images": {...}, "spaces": [{"name", "sha256", "dimensions", "generated": {"fid",
-///         "fid_infinity", "kid", "precision", "recall", "density", "coverage", "authpct"}, "floor": {...}}],
-///         "appearance": {...}}; numbers that need more images than there are, are null
+///         "fid_infinity", "kid", "precision", "recall", "density", "coverage", "authpct"},
+///         "floor": {...}}], "appearance": {...}}; numbers that need more images than there are,
+///         are null
 /// @throws Error kData for fewer than two images on either side
 Json compare_sets(Table& generated, Table& reference, Table* training,
                   std::span<const std::unique_ptr<FeatureExtractor>> spaces,

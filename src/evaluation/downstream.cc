@@ -25,22 +25,6 @@ std::vector<bool> right_answers(const Answers& answers, const std::vector<std::i
   return right;
 }
 
-/// Images that are drawn together: those of one group, or one without a group.
-std::vector<std::vector<std::size_t>> units_of(const LabelledImages& split) {
-  std::map<std::string, std::size_t> known;
-  std::vector<std::vector<std::size_t>> units;
-  for (std::int64_t i = 0; i < split.size(); ++i) {
-    const auto& group = split.data->record(i).group;
-    const auto [found, is_new] = known.emplace(group, units.size());
-    if (is_new || group.empty()) {
-      units.emplace_back();
-    }
-    const auto unit = group.empty() ? units.size() - 1 : found->second;
-    units[unit].push_back(static_cast<std::size_t>(i));
-  }
-  return units;
-}
-
 /// What one arm got right, run by run, minus what the other did: -1, 0 or 1 for each image.
 using Gains = std::vector<std::vector<int>>;
 
@@ -156,7 +140,7 @@ const Answers& answers_of(const ArmRun& run, Split split) {
 
 SplitDifference difference(const Arm& a, const Arm& b, const LabelledImages& images, Split split) {
   const auto gains = gains_of(a, b, images.classes, split);
-  const auto units = units_of(images);
+  const auto units = resampling_units(images);
   std::vector<double> accuracy, balanced_accuracy;
   for (int resample = 0; resample < kResamples; ++resample) {
     RandomStream draws(0, Purpose::kBootstrap, static_cast<std::uint64_t>(resample));

@@ -136,9 +136,8 @@ Json evaluate(
     out["agreement"] = segmenter_agreement(*segmenter, table, reference ? &*reference : nullptr,
                                            o.seed, part("agreement"));
   }
-  const auto spaces = o.distribution || o.copies
-                          ? feature_spaces(o, segmenter)
-                          : std::vector<std::unique_ptr<FeatureExtractor>>();
+  const auto spaces = o.distribution || o.copies ? feature_spaces(o, segmenter)
+                                                 : std::vector<std::unique_ptr<FeatureExtractor>>();
   if (o.distribution) {
     out["distribution"] = compare_sets(table, *reference, training ? &*training : nullptr, spaces,
                                        {.patch = o.patch, .seed = o.seed}, part("distribution"));
@@ -147,9 +146,8 @@ Json evaluate(
     auto& copies = out["copies"];
     copies = audit_copies(table, *training, *reference, o.seed, part("copies"));
     copies["authpct"] =
-        o.distribution
-            ? out["distribution"]["spaces"][0]["generated"]["authpct"]
-            : Json(authentic_percent(*training, table, spaces.front(), part("copies")));
+        o.distribution ? out["distribution"]["spaces"][0]["generated"]["authpct"]
+                       : Json(authentic_percent(*training, table, spaces.front(), part("copies")));
     copies["authpct_space"] = spaces.front()->name();
   }
   out["count"] = table.size();

@@ -159,9 +159,8 @@ void QualityGate::refuse_copies(std::vector<MadeImage>& images,
     if (rules[i].empty()) {
       const auto& image = images[i];
       left.push_back(i);
-      pictures.push_back(
-          preprocess_image(stored_form(image.pixels, image.channels, image.bit_depth),
-                           copies_->preprocess()));
+      pictures.push_back(preprocess_image(
+          stored_form(image.pixels, image.channels, image.bit_depth), copies_->preprocess()));
     }
   }
   if (left.empty()) {

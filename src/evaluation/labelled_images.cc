@@ -2,6 +2,7 @@
 #include "evaluation/labelled_images.h"
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 #include <unordered_map>
 
@@ -38,17 +39,6 @@ std::string place_in(const LabelledImages& images, std::int64_t index) {
   return concat({printable(images.name), ":", std::to_string(images.data->record(index).line)});
 }
 
-LabelledImages chosen(const LabelledImages& from, const std::vector<std::int64_t>& indices) {
-  std::vector<DatasetView::Choice> choices;
-  LabelledImages out{from.name, nullptr, {}, from.skipped};
-  for (const auto i : indices) {
-    choices.push_back({from.data, i});
-    out.classes.push_back(from.classes[static_cast<std::size_t>(i)]);
-  }
-  out.data = std::make_shared<DatasetView>(std::move(choices));
-  return out;
-}
-
 /// Counts what leaks and keeps the first.
 struct Leaks {
   std::int64_t count = 0;
@@ -77,6 +67,32 @@ LabelledImages read_images(const LabelledManifest& manifest, const ClassList& cl
                      manifest.skipped};
   out.data = Dataset::load(manifest.manifest, preprocess, threads);
   return out;
+}
+
+LabelledImages chosen(const LabelledImages& from, const std::vector<std::int64_t>& indices) {
+  std::vector<DatasetView::Choice> choices;
+  LabelledImages out{from.name, nullptr, {}, from.skipped};
+  for (const auto i : indices) {
+    choices.push_back({from.data, i});
+    out.classes.push_back(from.classes[static_cast<std::size_t>(i)]);
+  }
+  out.data = std::make_shared<DatasetView>(std::move(choices));
+  return out;
+}
+
+std::vector<std::vector<std::size_t>> resampling_units(const LabelledImages& images) {
+  std::map<std::string, std::size_t> known;
+  std::vector<std::vector<std::size_t>> units;
+  for (std::int64_t i = 0; i < images.size(); ++i) {
+    const auto& group = images.data->record(i).group;
+    const auto [found, is_new] = known.emplace(group, units.size());
+    if (is_new || group.empty()) {
+      units.emplace_back();
+    }
+    const auto unit = group.empty() ? units.size() - 1 : found->second;
+    units[unit].push_back(static_cast<std::size_t>(i));
+  }
+  return units;
 }
 
 LabelledImages joined(const LabelledImages& a, const LabelledImages& b) {

@@ -26,6 +26,11 @@ struct LabelledImages {
 LabelledImages read_images(const LabelledManifest& manifest, const ClassList& classes,
                            PreprocessOptions& preprocess, int threads = 2);
 
+/// Those at these places, each as often as it is named.
+LabelledImages chosen(const LabelledImages& from, const std::vector<std::int64_t>& indices);
+/// Places of the images that a resample draws together: those of one `group`, or a single one
+/// without a group.
+std::vector<std::vector<std::size_t>> resampling_units(const LabelledImages& images);
 /// All images of both. The name is the first one's.
 LabelledImages joined(const LabelledImages& a, const LabelledImages& b);
 /// The images of `a` that have other pixels than every image of `b`.

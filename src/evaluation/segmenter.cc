@@ -110,17 +110,33 @@ TrainingOptions rate_options(const SegmenterOptions& o) {
   return rate;
 }
 
+/// @param start  none = random weights
+std::shared_ptr<UNet> first_net(const UNetOptions& layout, std::uint64_t seed,
+                                const Segmenter* start) {
+  if (start == nullptr) {
+    return std::make_shared<UNet>(layout, seed);
+  }
+  auto net = std::make_shared<UNet>(layout, std::nullopt);
+  SafetensorsFile weights;
+  for (const auto& [name, tensor] : all_tensors(start->network())) {
+    weights.tensors.emplace(name, tensor);
+  }
+  copy_into(all_tensors(*net), weights);
+  return net;
+}
+
 /// One training.
 class Training {
  public:
   Training(const std::shared_ptr<const Dataset>& train, const Dataset& val,
-           const PreprocessOptions& preprocess, const SegmenterOptions& options)
+           const PreprocessOptions& preprocess, const SegmenterOptions& options,
+           const Segmenter* start)
       : train_(train),
         val_(val),
         options_(options),
         info_{net_options(preprocess, options), preprocess, Json::object()},
         held_out_(masked_records(val)),
-        net_(std::make_shared<UNet>(info_.net, options.seed)),
+        net_(first_net(info_.net, options.seed, start)),
         optimizer_(nn::named_parameters(*net_),
                    {.beta2 = 0.99, .weight_decay = options.weight_decay}, at::kBFloat16, 1) {
     masked_records(*train);
@@ -284,8 +300,9 @@ Tensor Segmenter::features(const Tensor& images) const {
 
 Segmenter train_segmenter(const std::shared_ptr<const Dataset>& train, const Dataset& val,
                           const PreprocessOptions& preprocess, const SegmenterOptions& options,
-                          const std::function<bool(const SegmenterProgress&)>& on_step) {
-  Training training(train, val, preprocess, options);
+                          const std::function<bool(const SegmenterProgress&)>& on_step,
+                          const Segmenter* start) {
+  Training training(train, val, preprocess, options, start);
   training.run(on_step);
   return training.finish();
 }

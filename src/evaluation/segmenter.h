@@ -39,6 +39,7 @@ class Segmenter {
   at::Tensor features(const at::Tensor& images) const;
 
   const SegmenterInfo& info() const { return info_; }
+  const UNet& network() const { return *net_; }
   /// SHA-256 of the file that it was loaded from; empty otherwise.
   std::string hash() const { return hash_; }
 
@@ -60,10 +61,12 @@ struct SegmenterProgress {
 /// best mean Dice on `val` is kept.
 /// @param preprocess  as `train` and `val` were read
 /// @param on_step     false = stop and keep the best so far
+/// @param start       weights to begin with, of a network of the same layout; none = random ones
 /// @throws Error kData when no image has a mask, kNumeric when the loss is not finite
 Segmenter train_segmenter(const std::shared_ptr<const Dataset>& train, const Dataset& val,
                           const PreprocessOptions& preprocess, const SegmenterOptions& options,
-                          const std::function<bool(const SegmenterProgress&)>& on_step = {});
+                          const std::function<bool(const SegmenterProgress&)>& on_step = {},
+                          const Segmenter* start = nullptr);
 
 /// Dice of each class of each image, NaN where the mask does not have the class; a prediction
 /// counts from probability 0.5 on, a mask's pixel from half covered on.

@@ -50,6 +50,14 @@ class TestImages : public Dataset {
   std::vector<Record> records_;
 };
 
+/// The same with the spot as the mask.
+class MaskedImages final : public TestImages {
+ public:
+  using TestImages::TestImages;
+  at::Tensor mask(std::int64_t i) const override { return image(i).ge(0.89).to(at::kFloat); }
+  bool has_mask(std::int64_t) const override { return true; }
+};
+
 /// Labelled by turns: class 0 has the spot at the top, class 1 at the bottom.
 inline LabelledImages labelled(std::shared_ptr<TestImages> data, const std::string& name = "set") {
   LabelledImages out{name, data, {}, 0};

@@ -74,6 +74,7 @@ std::unique_ptr<CLI::App> make_app(Globals& globals) {
   add_segmenter(*app, globals);
   add_evaluate(*app, globals);
   add_classify(*app, globals);
+  add_experiment(*app, globals);
   add_phantom(*app, globals);
   add_smoke_test(*app, globals);
   add_rollback(*app, globals);

@@ -109,6 +109,33 @@ struct EvaluateCommand {
   std::string language = "en";
 };
 
+/// `medaug experiment segmentation` and `medaug experiment classification`
+struct ExperimentCommand {
+  std::string task = "segmentation";
+  std::string real;
+  std::string synthetic;
+  std::string val;
+  std::string test;
+  std::string generator;  ///< manifest that the generator was trained on
+  std::string output;
+  std::string report;
+  std::string root;
+  std::string label_map;
+  std::string network = "efficientnet_lite0";
+  std::vector<std::string> arms;  ///< empty = all
+  std::vector<double> ratios;     ///< empty = the usual ones
+  std::vector<std::string> class_names;
+  double real_share = 0.5;
+  std::int64_t image_size = 64;
+  std::int64_t mask_classes = 1;
+  std::int64_t labelled = 0;
+  std::uint64_t labelled_seed = 0;
+  std::int64_t seeds = 5;
+  std::int64_t steps = 600;
+  bool plan = false;  ///< check and train nothing
+  bool allow_outside = false;
+};
+
 /// `medaug generate`
 struct GenerateCommand {
   SamplingFlags sampling;
@@ -181,8 +208,9 @@ struct SmokeTestCommand {
 using Command =
     std::variant<std::monostate, AugmentCommand, CheckCheckpointCommand, CheckConfigCommand,
                  CheckDataCommand, CheckEnvCommand, CheckPathsCommand, ClassifyCommand,
-                 CompletionCommand, EvaluateCommand, GenerateCommand, HelpCommand, PhantomCommand,
-                 RollbackCommand, SegmenterTrainCommand, SmokeTestCommand, TrainCommand>;
+                 CompletionCommand, EvaluateCommand, ExperimentCommand, GenerateCommand,
+                 HelpCommand, PhantomCommand, RollbackCommand, SegmenterTrainCommand,
+                 SmokeTestCommand, TrainCommand>;
 
 /// What the whole command line says.
 struct Globals {

@@ -23,6 +23,7 @@ void add_check(CLI::App& app, Globals& globals);
 void add_classify(CLI::App& app, Globals& globals);
 void add_completion(CLI::App& app, Globals& globals);
 void add_evaluate(CLI::App& app, Globals& globals);
+void add_experiment(CLI::App& app, Globals& globals);
 void add_generate(CLI::App& app, Globals& globals);
 void add_help(CLI::App& app, Globals& globals);
 void add_phantom(CLI::App& app, Globals& globals);
