@@ -4,11 +4,11 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/convolution.h>
-#include <ATen/ops/group_norm.h>
-#include <ATen/ops/leaky_relu.h>
 
 #include <algorithm>
 #include <cmath>
+
+#include "nn/ops.h"
 
 namespace medaug {
 
@@ -24,8 +24,7 @@ constexpr std::int64_t kWidest = 512;
 /// Twice: 3 x 3 convolution, instance norm, leaky ReLU.
 class UNet::Stage : public torch::nn::Module {
  public:
-  Stage(std::int64_t in, std::int64_t out, std::int64_t stride, nn::Initializer& init)
-      : channels_(out) {
+  Stage(std::int64_t in, std::int64_t out, std::int64_t stride, nn::Initializer& init) {
     for (std::size_t i = 0; i < 2; ++i) {
       const auto number = std::to_string(i);
       convolutions_[i] = register_module(
@@ -42,14 +41,12 @@ class UNet::Stage : public torch::nn::Module {
   Tensor forward(Tensor x) const {
     for (std::size_t i = 0; i < 2; ++i) {
       x = convolutions_[i]->forward(x);
-      x = at::group_norm(x, channels_, norms_[i]->weight, norms_[i]->bias, kEps);
-      x = at::leaky_relu(x, kSlope);
+      x = nn::leaky_instance_norm(x, norms_[i]->weight, norms_[i]->bias, kEps, kSlope);
     }
     return x;
   }
 
  private:
-  std::int64_t channels_;
   std::shared_ptr<Convolution> convolutions_[2];
   std::shared_ptr<nn::LayerNormWeight> norms_[2];
 };

@@ -277,6 +277,68 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
   }
 };
 
+// ---- instance norm
+
+template <class T>
+cpu::InstanceNormArgs<T> instance_norm_args(const variable_list& saved, double eps, double slope) {
+  const auto& x = saved[0];
+  cpu::InstanceNormArgs<T> args;
+  args.places = x.size(2) * x.size(3);
+  args.channels = x.size(1);
+  args.x = pointer<T>(x);
+  args.weight = saved[1].const_data_ptr<float>();
+  args.bias = saved[2].const_data_ptr<float>();
+  args.mean = saved[3].mutable_data_ptr<float>();
+  args.inverse_std = saved[4].mutable_data_ptr<float>();
+  args.eps = static_cast<float>(eps);
+  args.slope = static_cast<float>(slope);
+  return args;
+}
+
+struct LeakyInstanceNorm : torch::autograd::Function<LeakyInstanceNorm> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x_in, const Tensor& weight,
+                        const Tensor& bias, double eps, double slope) {
+    const auto x = x_in.contiguous(at::MemoryFormat::ChannelsLast);
+    const variable_list saved{x, weight.contiguous(), bias.contiguous(),
+                              floats({x.size(0), x.size(1)}), floats({x.size(0), x.size(1)})};
+    const auto y = at::empty_like(x);
+    with_type(x, [&](auto type) {
+      using T = decltype(type);
+      auto args = instance_norm_args<T>(saved, eps, slope);
+      args.y = pointer<T>(y);
+      for_samples(x.size(0), [&](std::int64_t b, std::int64_t e) {
+        cpu::kernels<T>().instance_norm_forward(args, b, e);
+      });
+    });
+    ctx->save_for_backward(saved);
+    ctx->saved_data["eps"] = eps;
+    ctx->saved_data["slope"] = slope;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const auto& x = saved[0];
+    const auto grad_y = grads[0].contiguous(at::MemoryFormat::ChannelsLast);
+    const auto grad_x = at::empty_like(x);
+    const auto grad_weight = floats({x.size(0), x.size(1)});
+    const auto grad_bias = floats({x.size(0), x.size(1)});
+    with_type(x, [&](auto type) {
+      using T = decltype(type);
+      auto args = instance_norm_args<T>(saved, ctx->saved_data["eps"].toDouble(),
+                                        ctx->saved_data["slope"].toDouble());
+      args.grad_y = pointer<T>(grad_y);
+      args.grad_x = pointer<T>(grad_x);
+      args.grad_weight = grad_weight.mutable_data_ptr<float>();
+      args.grad_bias = grad_bias.mutable_data_ptr<float>();
+      for_samples(x.size(0), [&](std::int64_t b, std::int64_t e) {
+        cpu::kernels<T>().instance_norm_backward(args, b, e);
+      });
+    });
+    return {grad_x, grad_weight.sum(0), grad_bias.sum(0), Tensor(), Tensor()};
+  }
+};
+
 }  // namespace
 
 bool uses_fused(const Tensor& x) {
@@ -334,6 +396,14 @@ Tensor swiglu(const Tensor& ab) {
     return reference::swiglu(ab);
   }
   return SwiGlu::apply(ab);
+}
+
+Tensor leaky_instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                           double slope) {
+  if (!uses_fused(x)) {
+    return reference::leaky_instance_norm(x, weight, bias, eps, slope);
+  }
+  return LeakyInstanceNorm::apply(x, weight.to(at::kFloat), bias.to(at::kFloat), eps, slope);
 }
 
 }  // namespace medaug::nn

@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <vector>
 
-// The operators of a NextDiT block that are worth fusing, forward and backward. Each has one
-// meaning, given by its formula and by the plain version in `nn::reference`; on the CPU in float32
-// and bfloat16 a fused kernel does the same in one pass. All are differentiable and safe to call
-// from several threads.
+// The operators that are worth fusing, forward and backward: those of a NextDiT block, and a
+// U-Net's norm. Each has one meaning, given by its formula and by the plain version in
+// `nn::reference`; on the CPU in float32 and bfloat16 a fused kernel does the same in one pass. All
+// are differentiable and safe to call from several threads.
 
 namespace medaug::nn {
 
@@ -52,6 +52,14 @@ std::vector<at::Tensor> split_heads(const at::Tensor& x, const std::vector<HeadG
 /// silu(a) * b.  @param ab  (..., 2 D), a before b
 at::Tensor swiglu(const at::Tensor& ab);
 
+/// Leaky ReLU (negative values times `slope`) of the instance norm of each channel: y = leaky((x -
+/// mean) / sqrt(var + eps) * weight + bias), mean and biased variance over the places of one image
+/// (Ulyanov et al., arXiv 1607.08022).
+/// @param x             (N, C, H, W); the result is channels-last
+/// @param weight, bias  (C)
+at::Tensor leaky_instance_norm(const at::Tensor& x, const at::Tensor& weight,
+                               const at::Tensor& bias, double eps, double slope);
+
 struct AttentionInputs {
   at::Tensor q = {};  ///< (B, H, N, d)
   at::Tensor k = {},
@@ -77,6 +85,8 @@ at::Tensor add_rms_norm(const at::Tensor& x, const at::Tensor& y, const at::Tens
 std::vector<at::Tensor> split_heads(const at::Tensor& x, const std::vector<HeadGroup>& groups,
                                     const at::Tensor& rotary, double eps);
 at::Tensor swiglu(const at::Tensor& ab);
+at::Tensor leaky_instance_norm(const at::Tensor& x, const at::Tensor& weight,
+                               const at::Tensor& bias, double eps, double slope);
 at::Tensor attention(const AttentionInputs& in);
 }  // namespace reference
 

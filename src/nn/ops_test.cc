@@ -93,6 +93,39 @@ TEST_F(FusedOps, RmsNormOfHandValues) {
   EXPECT_NEAR(y[0][0][1].item<float>(), 8.0 / std::sqrt(12.5), 1e-6);
 }
 
+TEST_F(FusedOps, LeakyInstanceNormOfHandValues) {
+  // mean 2, variance 4: (-1, 1) times 3 plus 1, the negative one halved.
+  const auto y = leaky_instance_norm(at::tensor({0.0F, 4.0F}).view({1, 1, 1, 2}),
+                                     at::tensor({3.0F}), at::tensor({1.0F}), 0.0, 0.5);
+  EXPECT_NEAR(y.flatten()[0].item<float>(), -1.0, 1e-6);
+  EXPECT_NEAR(y.flatten()[1].item<float>(), 4.0, 1e-6);
+}
+
+TEST_F(FusedOps, LeakyInstanceNormMatchesFloat64) {
+  const Op op = [](const std::vector<Tensor>& in) {
+    return leaky_instance_norm(in[0], in[1], in[2], 1e-5, 0.01);
+  };
+  for (const std::int64_t channels : {1, 16, 32, 37}) {
+    for (const auto layout : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
+      // Numbers that bfloat16 has: another rounding could put them beyond the bend.
+      const auto x = (3.0 + 2.0 * activation({3, channels, 20, 17}))
+                         .to(at::kBFloat16)
+                         .to(at::kDouble)
+                         .contiguous(layout);
+      expect_fused_matches_float64(op, {x, weight({channels}), weight({channels}) - 1.0});
+    }
+  }
+}
+
+TEST_F(FusedOps, LeakyInstanceNormKeepsItsPrecisionFarFromZero) {
+  const auto x = 1000.0F + at::randn({1, 16, 96, 96});
+  const auto ones = at::ones({16});
+  const auto y = leaky_instance_norm(x, ones, at::zeros({16}), 1e-5, 1.0);
+  const auto want =
+      reference::leaky_instance_norm(x.to(at::kDouble), ones, at::zeros({16}), 1e-5, 1.0);
+  EXPECT_LT(relative_rms(y, want), 1e-4);
+}
+
 TEST_F(FusedOps, RmsNormMatchesFloat64) {
   for (const auto act : {Activation::kNone, Activation::kSilu}) {
     const Op op = [act](const std::vector<Tensor>& in) {

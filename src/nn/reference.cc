@@ -4,7 +4,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/instance_norm.h>
 #include <ATen/ops/layer_norm.h>
+#include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/silu.h>
@@ -86,6 +88,15 @@ std::vector<Tensor> split_heads(const Tensor& x, const std::vector<HeadGroup>& g
 Tensor swiglu(const Tensor& ab) {
   const auto halves = ab.chunk(2, -1);
   return at::silu(halves[0]) * halves[1];
+}
+
+Tensor leaky_instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                           double slope) {
+  const auto all = nn::wide(x);
+  const auto type = all.scalar_type();
+  const auto y =
+      at::instance_norm(all, weight.to(type), bias.to(type), {}, {}, true, 0.0, eps, false);
+  return at::leaky_relu(y, slope).to(x.scalar_type(), false, false, at::MemoryFormat::ChannelsLast);
 }
 
 Tensor attention(const AttentionInputs& in) {

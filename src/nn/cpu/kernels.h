@@ -80,6 +80,21 @@ struct JoinHeadsArgs {
   float* grad_gate = nullptr;  ///< (B, H), overwritten
 };
 
+/// Samples (N, places, channels): an image whose channels lie innermost.
+template <class T>
+struct InstanceNormArgs {
+  std::int64_t places = 0, channels = 0;
+  const T* x = nullptr;
+  const float *weight = nullptr, *bias = nullptr;  ///< (channels)
+  T* y = nullptr;
+  float *mean = nullptr, *inverse_std = nullptr;  ///< (N, channels), written forward, read backward
+  float eps = 0.0F;
+  float slope = 1.0F;         ///< of what is negative
+  const T* grad_y = nullptr;  ///< backward
+  T* grad_x = nullptr;
+  float *grad_weight = nullptr, *grad_bias = nullptr;  ///< (N, channels), overwritten
+};
+
 template <class T>
 struct Kernels {
   /// Samples [begin, end).
@@ -98,6 +113,9 @@ struct Kernels {
   void (*softmax_backward)(const T* p, T* grad, float scale, std::int64_t width, std::int64_t rows);
   void (*join_heads_forward)(const JoinHeadsArgs<T>&, std::int64_t begin, std::int64_t end);
   void (*join_heads_backward)(const JoinHeadsArgs<T>&, std::int64_t begin, std::int64_t end);
+  /// Samples [begin, end).
+  void (*instance_norm_forward)(const InstanceNormArgs<T>&, std::int64_t begin, std::int64_t end);
+  void (*instance_norm_backward)(const InstanceNormArgs<T>&, std::int64_t begin, std::int64_t end);
 };
 
 /// softmax(q k^T scale) v + gate softmax(q yk^T caption_scale) yv, heads joined. The head dimension

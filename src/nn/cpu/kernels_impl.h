@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "nn/cpu/kernels_attention_impl.h"
+#include "nn/cpu/kernels_instance_norm_impl.h"
 #include "nn/cpu/kernels_math_impl.h"
 
 namespace medaug::nn::cpu::MEDAUG_ISA {
@@ -345,10 +346,11 @@ double sum_squares(const T* x, std::int64_t n) {
 }
 
 template <class T>
-constexpr Kernels<T> kTable{rms_norm_forward<T>,     rms_norm_backward<T>, norm_rotate_forward<T>,
-                            norm_rotate_backward<T>, swiglu_forward<T>,    swiglu_backward<T>,
-                            softmax_forward<T>,      softmax_backward<T>,  join_heads_forward<T>,
-                            join_heads_backward<T>};
+constexpr Kernels<T> kTable{
+    rms_norm_forward<T>,     rms_norm_backward<T>,     norm_rotate_forward<T>,
+    norm_rotate_backward<T>, swiglu_forward<T>,        swiglu_backward<T>,
+    softmax_forward<T>,      softmax_backward<T>,      join_heads_forward<T>,
+    join_heads_backward<T>,  instance_norm_forward<T>, instance_norm_backward<T>};
 
 }  // namespace
 
