@@ -9,12 +9,15 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/log.h"
+#include "base/strings.h"
 #include "cli/progress.h"
 #include "cli/run.h"
 #include "cli/version.h"
 #include "config/concat.h"
 #include "evaluation/report.h"
 #include "evaluation/report_csv.h"
+#include "evaluation/requirements.h"
 #include "evaluation/summary_text.h"
 
 namespace medaug::cli {
@@ -60,7 +63,7 @@ std::vector<std::string> outputs(const EvaluateCommand& options) {
 
 void write_files(const EvaluateCommand& options, const Json& found, Language language) {
   if (!options.output.empty()) {
-    write_file_atomically(options.output, found.dump(2) + "\n");
+    write_file_atomically(options.output, json_text(found));
   }
   if (!options.report.empty()) {
     const auto segmenter =
@@ -95,8 +98,13 @@ Json without_images(Json found) {
 int run(const Globals& globals, const EvaluateCommand& options) {
   auto asked = options.evaluate;
   asked.rule = *enum_from_name<ColourRule>(options.rule);
+  asked.fit = *enum_from_name<Fit>(options.fit);
   for (const auto& file : outputs(options)) {
     make_folders(fs::absolute(file).parent_path());
+  }
+  std::vector<Requirement> requirements;
+  for (const auto& text : options.require) {
+    requirements.push_back(parse_requirement(text));
   }
   PartBars bars(globals.quiet);
   auto found = evaluate(asked, [&](std::string_view part, std::int64_t done, std::int64_t total) {
@@ -108,10 +116,16 @@ int run(const Globals& globals, const EvaluateCommand& options) {
   const auto language = *enum_from_name<Language>(options.language);
   result.text = summary_text(found, language);
   write_files(options, found, language);
+  const auto missed = missed_requirements(found, requirements);
   result.json["files"] = outputs(options);
+  result.json["missed"] = missed;
   result.next = next_command(options);
   print_result(globals, result);
-  return 0;
+  if (missed.empty()) {
+    return 0;
+  }
+  log(LogLevel::kError, concat({"--require: not reached: ", join(missed, "; ")}));
+  return exit_status(ErrorCode::kQualityGate);
 }
 
 }  // namespace medaug::cli

@@ -5,6 +5,10 @@
 
 namespace medaug::cli {
 
+std::string json_text(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 void print_result(const Globals& globals, const Result& result) {
   if (globals.json) {
     auto json = result.json;

@@ -19,6 +19,9 @@ struct Result {
 /// Prints a result on stdout. The last line of every verb is its next command.
 void print_result(const Globals& globals, const Result& result);
 
+/// As files hold it: indented. Bytes of file names that are no UTF-8 are replaced.
+std::string json_text(const Json& json);
+
 /// `word` as a shell would read it back.
 std::string shell_quoted(std::string_view word);
 

@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -161,6 +163,48 @@ TEST_F(Evaluated, ColourRulesFindBrightThingsInGreyImages) {
   EXPECT_FALSE(found.contains("image_quality"));
 }
 
+TEST_F(Evaluated, TrainingImagesAmongTheGeneratedAreFlaggedAsCopiesOfThemselves) {
+  ASSERT_EQ(medaug({"phantom", "many", "--count", "80", "--size", "64"}).status, 0);
+  std::istringstream train(read_text(base() / "many/train.jsonl"));
+  std::string lines = read_text(base() / "many/test.jsonl"), line;
+  std::vector<std::string> planted;
+  for (int i = 0; i < 4 && std::getline(train, line); ++i) {
+    planted.push_back(fs::path(Json::parse(line)["image_path"].get<std::string>()).stem());
+    lines += line + "\n";
+  }
+  write("many/generated.jsonl", lines);
+  const auto found =
+      evaluated({"--generated", "many/generated.jsonl", "--reference", "many/val.jsonl",
+                 "--unpaired", "--training", "many/train.jsonl", "--audit-copies"});
+  const auto& copies = found["copies"];
+  EXPECT_GE(copies["flagged"].get<int>(), 4);
+  EXPECT_LE(copies["false_alarms"].get<double>(), 0.01);
+  EXPECT_EQ(copies["planted"]["n"], 200);
+  EXPECT_GE(copies["planted"]["sensitivity"].get<double>(), 0.9);
+  EXPECT_TRUE(copies["authpct"].is_number());
+  for (const auto& row : found["images"]) {
+    const auto name = row["name"].get<std::string>();
+    if (std::find(planted.begin(), planted.end(), name) != planted.end()) {
+      EXPECT_TRUE(row["copy_flag"].get<bool>()) << name;
+      EXPECT_EQ(fs::path(row["nearest_training"].get<std::string>()).stem(), name);
+    }
+  }
+}
+
+TEST_F(Evaluated, ARequiredFigureThatIsNotReachedHasAStatusOfItsOwn) {
+  std::vector<std::string> call{"evaluate",      "--generated",         "fundus/images",
+                                "--reference",   "fundus/images",       "--output",
+                                "required.json", "--require",           "image_quality.ssim>=1",
+                                "--require",     "image_quality.mse<=0"};
+  EXPECT_EQ(medaug(call).status, 0);
+  call.back() = "image_quality.mse>=1";
+  fs::remove(base() / "required.json");
+  const auto run = medaug(call);
+  EXPECT_EQ(run.status, 8);
+  EXPECT_THAT(run.err, HasSubstr("image_quality.mse>=1 (it is 0"));
+  EXPECT_TRUE(fs::exists(base() / "required.json"));
+}
+
 struct BadEvaluation {
   const char* name;
   std::vector<std::string> arguments;
@@ -192,6 +236,7 @@ TEST_P(BadEvaluations, IsNamedAndLeavesNothing) {
   fs::copy_file(fs::directory_iterator(base() / "large/images")->path(), base() / "larger/one.png",
                 fs::copy_options::overwrite_existing);
   write("maskless.jsonl", "{\"image_path\": \"one/one.png\", \"caption\": \"x\"}\n");
+  write("unmasked.jsonl", "{\"image_path\": \"larger/one.png\", \"caption\": \"x\"}\n");
   // A picture as a mask: its levels are no classes.
   write("classes.jsonl",
         "{\"image_path\": \"one/one.png\", \"caption\": \"x\", \"mask_path\": \"levels.png\"}\n");
@@ -248,6 +293,21 @@ const BadEvaluation kBad[] = {
          {"--generated", "one", "--reference", "fundus/images", "--unpaired", "--distribution"}),
      4,
      {"at least two"}},
+    {"CopiesWithoutTrainingImages",
+     evaluate({"--generated", "fundus/images", "--reference", "fundus/val.jsonl", "--unpaired",
+               "--audit-copies"}),
+     2,
+     {"--audit-copies", "--training"}},
+    {"CopiesByTooFewHeldOut",
+     evaluate({"--generated", "fundus/images", "--reference", "one", "--unpaired", "--training",
+               "fundus/train.jsonl", "--audit-copies"}),
+     4,
+     {"1 held-out images are too few"}},
+    {"CopiesByTrainingImagesThemselves",
+     evaluate({"--generated", "fundus/images", "--reference", "fundus/train.jsonl", "--unpaired",
+               "--training", "fundus/train.jsonl", "--audit-copies"}),
+     4,
+     {"are among the training images"}},
     {"StructureWithoutMasks",
      evaluate({"--generated", "one", "--evaluate-structure"}),
      4,
@@ -261,6 +321,11 @@ const BadEvaluation kBad[] = {
          {"--generated", "fundus/images", "--evaluate-structure", "--structure-method", "blue"}),
      2,
      {"blue"}},
+    {"RequirementIsNone",
+     evaluate(
+         {"--generated", "fundus/images", "--reference", "fundus/images", "--require", "good"}),
+     2,
+     {"'good'", "KEY>=NUMBER"}},
     {"SegmenterMissing",
      evaluate({"--generated", "fundus/val.jsonl", "--segmenter", "none.safetensors"}),
      5,
@@ -285,9 +350,15 @@ const BadEvaluation kBad[] = {
     {"TrainWithoutData", train_segmenter_with({}), 2, {"--data"}},
     {"TrainWithoutHeldOut", train_segmenter_with({"--data", "fundus/train.jsonl"}), 2, {"--val"}},
     {"TrainOnImagesWithoutMasks",
-     train_segmenter_with({"--data", "maskless.jsonl", "--val", "maskless.jsonl"}),
+     train_segmenter_with(
+         {"--data", "unmasked.jsonl", "--val", "fundus/val.jsonl", "--class-names", "bright,dark"}),
      4,
-     {"mask"}},
+     {"no image of this data set has a mask"}},
+    {"TrainingImagesAmongTheHeldOut",
+     train_segmenter_with({"--data", "fundus/train.jsonl", "--val", "fundus/train.jsonl",
+                           "--class-names", "bright,dark"}),
+     4,
+     {"fundus/train.jsonl:1", "the same picture"}},
     {"NamesForOtherClasses",
      train_segmenter_with({"--data", "fundus/train.jsonl", "--val", "fundus/val.jsonl", "--classes",
                            "3", "--class-names", "bright,dark"}),

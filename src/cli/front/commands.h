@@ -47,6 +47,7 @@ struct AugmentCommand {
   std::string originals = "none";
   bool gate = false;      ///< judge each image before it is written
   std::string reference;  ///< real held-out images, for the gate's limits
+  std::string training;   ///< what the generator was trained on; empty = the manifest
   std::string segmenter;  ///< for the gate's rule about masks
   std::optional<double> least_dice;
   std::int64_t retries = 3;
@@ -102,10 +103,12 @@ struct ClassifyCommand {
 struct EvaluateCommand {
   EvaluateOptions evaluate;
   std::string rule = "red";
+  std::string fit = "stretch";
   std::string output;
   std::string report;
   std::string csv;
   std::string summary_csv;
+  std::vector<std::string> require;
   std::string language = "en";
 };
 

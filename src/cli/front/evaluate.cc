@@ -43,6 +43,12 @@ void add_evaluate(CLI::App& app, Globals& globals) {
   verb->add_flag(
       "--audit-copies", o.copies,
       "look for copies of --training images; --reference says how alike real images are");
+  verb->add_option(
+          "--fit", options->fit,
+          "how pictures of another shape are fitted for --distribution and --audit-copies: "
+          "as the generator's data.fit")
+      ->check(CLI::IsMember(enum_choices<Fit>()))
+      ->capture_default_str();
   verb->add_option("--efficientnet", o.efficientnet,
                    "EfficientNet-Lite0 weights (.safetensors); default: those that the set-up "
                    "fetched")
@@ -63,6 +69,12 @@ void add_evaluate(CLI::App& app, Globals& globals) {
   verb->add_option("--csv", options->csv, "the values of each image")->type_name("FILE.csv");
   verb->add_option("--summary-csv", options->summary_csv, "everything but those")
       ->type_name("FILE.csv");
+  verb->add_option(
+          "--require", options->require,
+          "end with status 8 unless this figure is reached: 'agreement.over_ceiling>=0.95', "
+          "'copies.share<=0.01'; repeatable")
+      ->type_name("KEY>=NUMBER")
+      ->allow_extra_args(false);
   verb->add_option("--lang", options->language, "of the console and of the report at first")
       ->check(CLI::IsMember(enum_choices<Language>()))
       ->capture_default_str();
