@@ -53,7 +53,8 @@ std::unique_ptr<GateFiles> open_gate(const Globals& globals, const AugmentComman
                 "give --reference VAL.jsonl; with --segmenter FILE it looks at the masks too");
   }
   auto files = std::make_unique<GateFiles>();
-  files->training = read_source(request.source.path);
+  files->training =
+      options.training.empty() ? source_of(request.source) : read_source(options.training, "train");
   files->held_out = read_source(options.reference, "val");
   GateSources sources;
   if (!options.segmenter.empty()) {
@@ -92,14 +93,14 @@ std::string funnel(const AugmentResult& made) {
 
 Json funnel_json(const AugmentResult& made, const QualityGate& gate) {
   Json rules = Json::object();
+  auto tried = made.kept + made.made;
   for (const auto& [rule, count] : made.refused) {
     rules[rule] = count;
+    tried += count;
   }
-  return {{"asked", made.planned},
-          {"refused", rules},
-          {"kept", made.kept + made.made},
-          {"given_up", made.given_up},
-          {"limits", gate.plan()}};
+  return {{"asked", made.planned},     {"tried", tried},
+          {"refused", rules},          {"kept", made.kept + made.made},
+          {"given_up", made.given_up}, {"limits", gate.plan()}};
 }
 
 std::string summary(const AugmentRequest& request, const AugmentResult& made) {
@@ -174,7 +175,7 @@ int run(const Globals& globals, const AugmentCommand& options) {
   if (gate) {
     result.text += concat({"\n", funnel(made)});
     result.json["gate"] = funnel_json(made, *gate->gate);
-    write_file_atomically(request.folder / "funnel.json", result.json["gate"].dump(2) + "\n");
+    write_file_atomically(request.folder / "funnel.json", json_text(result.json["gate"]));
   }
   result.next = next_command(options, request, made, config);
   print_result(globals, result);

@@ -103,7 +103,7 @@ DownstreamData read_data(const ClassifyCommand& command) {
   data.val = read(manifests.val);
   if (manifests.augmented) {
     const auto all = read(*manifests.augmented);
-    data.augmented = without_copies(all, data.original);
+    data.augmented = made_anew(all, data.original);
     data.copies_left_out = all.size() - data.augmented->size();
   }
   if (manifests.test) {
@@ -115,7 +115,7 @@ DownstreamData read_data(const ClassifyCommand& command) {
 void check_data(const DownstreamData& data) {
   if (data.augmented && data.augmented->size() == 0) {
     throw Error(ErrorCode::kData, data.augmented->name,
-                "holds nothing but copies of the original images",
+                "holds nothing but originals and copies of them",
                 "--augmented_data names the manifest that 'medaug augment' wrote");
   }
   const auto check = [&](const LabelledImages& held_out) {
@@ -217,7 +217,7 @@ int run(const Globals& globals, const ClassifyCommand& command) {
     best_of(arms).save(command.save);
     report["saved"] = command.save;
   }
-  write_file_atomically(command.output, report.dump(2) + "\n");
+  write_file_atomically(command.output, json_text(report));
   print_result(globals, result_of(command, std::move(report)));
   return 0;
 }

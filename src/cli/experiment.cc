@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,12 +59,18 @@ ExperimentOptions options_of(const Globals& globals, const ExperimentCommand& co
   return options;
 }
 
+ManifestOptions reading_of(const ExperimentCommand& command) {
+  ManifestOptions reading;
+  reading.root = command.root;
+  reading.allow_outside = command.allow_outside;
+  return reading;
+}
+
 /// Reads the manifests of one task.
 class Reader {
  public:
-  Reader(const ExperimentCommand& command, ExperimentTask task) : task_(task) {
-    reading_.root = command.root;
-    reading_.allow_outside = command.allow_outside;
+  Reader(const ExperimentCommand& command, ExperimentTask task)
+      : task_(task), reading_(reading_of(command)) {
     if (!command.label_map.empty()) {
       labels_.map = LabelMap::load(command.label_map);
     }
@@ -108,8 +115,12 @@ class Reader {
   /// What the generator saw: nothing but pixels and groups counts.
   LabelledImages pictures(const std::string& path) {
     const auto file = find_manifest(path, "train");
+    auto manifest = read_manifest(file, reading_);
+    for (auto& record : manifest.records) {
+      record.mask_path.reset();
+    }
     LabelledImages out{file.string(), nullptr, {}, 0};
-    out.data = Dataset::load(read_manifest(file, reading_), data.preprocess, at::get_num_threads());
+    out.data = Dataset::load(manifest, data.preprocess, at::get_num_threads());
     out.classes.assign(static_cast<std::size_t>(out.data->size()), 0);
     return out;
   }
@@ -122,7 +133,25 @@ class Reader {
   LabelOptions labels_;
 };
 
+/// Originals stand beside what was made of them in the manifest of `augment`: those that are not
+/// kept must not come back as synthetic ones.
+void read_synthetic(const LabelledImages& synthetic, const LabelledImages& real,
+                    ExperimentData& data) {
+  data.synthetic = made_anew(synthetic, real);
+  data.copies_left_out = synthetic.size() - data.synthetic.size();
+  if (data.synthetic.size() == 0) {
+    throw Error(ErrorCode::kData, data.synthetic.name,
+                "holds nothing but originals and copies of them",
+                "--synthetic names the manifest that 'medaug augment' wrote");
+  }
+}
+
 ExperimentData read_data(const ExperimentCommand& command, const ExperimentOptions& options) {
+  if (command.synthetic.empty() && !command.plan) {
+    throw Error(ErrorCode::kUsage, "--synthetic", "there are no synthetic images to try",
+                "give the manifest that 'medaug augment' wrote, or --plan to choose the labelled "
+                "images first");
+  }
   Reader read(command, options.task);
   auto& data = read.data;
   const auto all = read(command.real, "train");
@@ -131,15 +160,8 @@ ExperimentData read_data(const ExperimentCommand& command, const ExperimentOptio
                 concat({"there are ", std::to_string(all.size()), " images in ", all.name}),
                 "ask for fewer");
   }
-  const auto synthetic = read(command.synthetic, "manifest");
-  // Originals stand beside what was made of them in the manifest of `augment`: those that are not
-  // kept must not come back as synthetic ones.
-  data.synthetic = without_copies(synthetic, all);
-  data.copies_left_out = synthetic.size() - data.synthetic.size();
-  if (data.synthetic.size() == 0) {
-    throw Error(ErrorCode::kData, data.synthetic.name,
-                "holds nothing but copies of the real images",
-                "--synthetic names the manifest that 'medaug augment' wrote");
+  if (!command.synthetic.empty()) {
+    read_synthetic(read(command.synthetic, "manifest"), all, data);
   }
   data.real = few_of(all, options.labelled, options.labelled_seed);
   data.val = read(command.val, "val");
@@ -152,10 +174,17 @@ ExperimentData read_data(const ExperimentCommand& command, const ExperimentOptio
 }
 
 /// The kept images as a manifest beside the report, with the paths that its own folder needs.
-fs::path write_kept(const LabelledImages& real, const fs::path& folder) {
+fs::path write_kept(const LabelledImages& real, const ManifestOptions& reading,
+                    const fs::path& folder) {
+  // Read again: a classifier's records have lost their masks.
+  std::map<std::int64_t, Record> records;
+  for (auto& record : read_manifest(real.name, reading).records) {
+    const auto number = record.line;
+    records.emplace(number, std::move(record));
+  }
   std::string text;
   for (std::int64_t i = 0; i < real.size(); ++i) {
-    const auto& record = real.data->record(i);
+    const auto& record = records.at(real.data->record(i).line);
     auto line = record.raw;
     line["image_path"] = fs::absolute(record.image_path).lexically_normal().string();
     if (record.mask_path) {
@@ -168,14 +197,27 @@ fs::path write_kept(const LabelledImages& real, const fs::path& folder) {
   return file;
 }
 
-std::string plan_text(const std::vector<ExperimentArm>& arms, const ExperimentOptions& options) {
-  std::string text;
+/// @param arms  none while there are no synthetic images
+Result plan_result(const std::vector<ExperimentArm>& arms, const ExperimentOptions& options,
+                   const fs::path& kept) {
+  Result result;
+  result.json = {{"labelled", kept.string()}, {"arms", Json::array()}};
   for (const auto& arm : arms) {
-    text += concat({arm.name, ": ", std::to_string(arm.real), " real, ",
-                    std::to_string(arm.synthetic), " synthetic\n"});
+    result.text += concat({arm.name, ": ", std::to_string(arm.real), " real, ",
+                           std::to_string(arm.synthetic), " synthetic\n"});
+    result.json["arms"].push_back(
+        {{"name", arm.name}, {"real_images", arm.real}, {"synthetic_images", arm.synthetic}});
   }
-  return concat({text, std::to_string(std::ssize(arms) * options.seeds), " trainings of ",
-                 std::to_string(options.steps), " steps\n"});
+  if (!arms.empty()) {
+    result.text += concat({std::to_string(std::ssize(arms) * options.seeds), " trainings of ",
+                           std::to_string(options.steps), " steps\n"});
+  }
+  result.text += concat({"written: ", kept.string(), "\n"});
+  result.next = arms.empty() ? concat({"train a generator on these images alone: --set "
+                                       "data.allow_outside=true --set data.train_data=",
+                                       shell_quoted(kept.string())})
+                             : "the same command without --plan";
+  return result;
 }
 
 }  // namespace
@@ -183,22 +225,16 @@ std::string plan_text(const std::vector<ExperimentArm>& arms, const ExperimentOp
 int run(const Globals& globals, const ExperimentCommand& command) {
   const auto options = options_of(globals, command);
   const auto data = read_data(command, options);
-  const auto arms = plan_arms(data, options);
+  const auto arms =
+      command.synthetic.empty() ? std::vector<ExperimentArm>() : plan_arms(data, options);
   const fs::path folder = command.output;
   make_folders(folder);
-  const auto kept = write_kept(data.real, folder);
-  Result result;
+  const auto kept = write_kept(data.real, reading_of(command), folder);
   if (command.plan) {
-    result.text = plan_text(arms, options) + "written: " + kept.string() + "\n";
-    result.json = {{"labelled", kept.string()}, {"arms", Json::array()}};
-    for (const auto& arm : arms) {
-      result.json["arms"].push_back(
-          {{"name", arm.name}, {"real_images", arm.real}, {"synthetic_images", arm.synthetic}});
-    }
-    result.next = "the same command without --plan";
-    print_result(globals, result);
+    print_result(globals, plan_result(arms, options, kept));
     return 0;
   }
+  Result result;
   install_stop_signals();
   Progress bar({.label = "experiment", .unit = "steps", .quiet = globals.quiet});
   std::int64_t done = 0;
@@ -214,7 +250,7 @@ int run(const Globals& globals, const ExperimentCommand& command) {
   auto report = experiment_json(data, options, arms, runs);
   report["provenance"] = {{"command", globals.line}, {"build", version_json()}};
   const auto file = folder / "experiment.json";
-  write_file_atomically(file, report.dump(2) + "\n");
+  write_file_atomically(file, json_text(report));
   if (!command.report.empty()) {
     make_folders(fs::absolute(command.report).parent_path());
     auto shown = report;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/stop.h"
 #include "base/strings.h"
 #include "cli/progress.h"
@@ -38,10 +39,11 @@ std::vector<Source> sources_of_manifest(const GenerateCommand& options) {
   reading.allow_outside = options.sampling.allow_outside;
   reading.images_needed = false;
   const auto manifest = read_manifest(find_manifest(options.manifest, "val"), reading);
+  const auto hash = sha256_file(manifest.path);
   std::vector<Source> sources;
   for (const auto& record : manifest.records) {
-    sources.push_back(
-        {record.caption, record.mask_path, passed_on_fields(record), place_of(manifest, record)});
+    sources.push_back({record.caption, record.mask_path, passed_on_fields(record, hash),
+                       place_of(manifest, record)});
   }
   return sources;
 }

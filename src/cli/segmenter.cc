@@ -12,6 +12,7 @@
 #include "cli/run.h"
 #include "config/concat.h"
 #include "data/manifest.h"
+#include "evaluation/labelled_images.h"
 #include "training/run_config.h"
 
 namespace medaug::cli {
@@ -98,6 +99,7 @@ int run(const Globals& globals, const SegmenterTrainCommand& options) {
   make_folders(fs::absolute(options.output).parent_path());
   const auto train = Dataset::load(read_manifest(task.train, task.reading), task.preprocess, 2);
   const auto val = Dataset::load(read_manifest(task.val, task.reading), task.preprocess, 2);
+  refuse_leaks({task.train.string(), train, {}, 0}, {task.val.string(), val, {}, 0});
   install_stop_signals();
   Progress bar({.label = "segmenter",
                 .unit = "steps",

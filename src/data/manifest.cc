@@ -206,6 +206,11 @@ Manifest read_manifest(const fs::path& path, const ManifestOptions& options) {
   return manifest;
 }
 
+bool is_original(const Record& record) {
+  const auto synthetic = record.raw.find("synthetic");
+  return synthetic != record.raw.end() && synthetic->is_boolean() && !synthetic->get<bool>();
+}
+
 fs::path find_manifest(const fs::path& data_path, std::string_view split) {
   std::error_code error;
   std::vector<fs::path> tried;

@@ -30,4 +30,7 @@ struct Manifest {
   std::vector<Record> records;
 };
 
+/// Whether a line of `augment` is one of the originals that it put beside what it made.
+bool is_original(const Record& record);
+
 }  // namespace medaug

@@ -102,7 +102,7 @@ Json dice_tables(const Tensor& dice, const Tensor& wanted, const PreprocessOptio
     classes[class_name(preprocess, k)] = summary_json(finite(dice.select(1, k)), seed);
   }
   out["per_class"] = classes;
-  out["per_size"] = by_size(by_image, wanted.to(at::kDouble).mean({1, 2, 3}), seed);
+  out["per_size"] = by_size(by_image, wanted.any(1).to(at::kDouble).mean({1, 2}), seed);
   return out;
 }
 

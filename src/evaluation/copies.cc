@@ -71,7 +71,8 @@ CopyDetector::CopyDetector(Table& training, Table& held_out, Fit fit, const OnPr
   plan_ = {{"training_images", index_.size()},
            {"held_out_images", n},
            {"threshold", threshold_},
-           {"false_alarms", static_cast<double>(beyond) / static_cast<double>(n)}};
+           {"false_alarms", static_cast<double>(beyond) / static_cast<double>(n)},
+           {"expected_share", static_cast<double>(allowed + 1) / static_cast<double>(n + 1)}};
 }
 
 std::vector<CopyMatch> CopyDetector::nearest(const at::Tensor& images,
@@ -106,9 +107,9 @@ Json CopyDetector::try_planted(std::int64_t count, std::uint64_t seed) const {
           {"by_kind", kinds}};
 }
 
-Json audit_copies(Table& generated, Table& training, Table& held_out, std::uint64_t seed,
+Json audit_copies(Table& generated, Table& training, Table& held_out, Fit fit, std::uint64_t seed,
                   const OnProgress& on_progress) {
-  const CopyDetector detector(training, held_out, Fit::kStretch, on_progress);
+  const CopyDetector detector(training, held_out, fit, on_progress);
   const auto pictures = read_pictures(generated, detector.preprocess(), on_progress);
   const auto matches = detector.nearest(pictures, on_progress);
   std::int64_t flagged = 0;

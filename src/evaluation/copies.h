@@ -31,8 +31,9 @@ class CopyDetector {
   Json try_planted(std::int64_t count, std::uint64_t seed) const;
 
   const PreprocessOptions& preprocess() const { return preprocess_; }
-  /// {"training_images", "held_out_images", "threshold", "false_alarms"}: the last one is the share
-  /// of held-out images beyond the limit.
+  /// {"training_images", "held_out_images", "threshold", "false_alarms", "expected_share"}: the
+  /// share of held-out images beyond the limit that they set, and that of further ones to be
+  /// expected there (by ranks: they and one more are exchangeable).
   const Json& plan() const { return plan_; }
 
  private:
@@ -45,9 +46,10 @@ class CopyDetector {
 
 /// Looks for copies of training images among generated ones. Adds copy_score, copy_flag and
 /// nearest_training to the rows.
+/// @param fit  as the generating model's training images were fitted
 /// @return the plan and {"flagged", "share", "share_ci95", "planted"}
 /// @throws as CopyDetector
-Json audit_copies(Table& generated, Table& training, Table& held_out, std::uint64_t seed,
+Json audit_copies(Table& generated, Table& training, Table& held_out, Fit fit, std::uint64_t seed,
                   const OnProgress& on_progress = {});
 
 }  // namespace medaug

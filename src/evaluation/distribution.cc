@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "config/concat.h"
 #include "data/preprocess.h"
 #include "evaluation/appearance.h"
 #include "evaluation/feature_distance.h"
@@ -33,8 +34,7 @@ struct ImageSet {
 };
 
 ImageSet read_set(Table& table, const PreprocessOptions& preprocess,
-                  std::span<const std::unique_ptr<FeatureExtractor>> spaces,
-                  const OnProgress& on_progress) {
+                  const std::vector<FeatureExtractor*>& spaces, const OnProgress& on_progress) {
   const auto numbers = preprocess.channels * preprocess.height() * preprocess.width();
   const auto every = std::max<std::int64_t>(1, (table.size() * numbers + kKept - 1) / kKept);
   std::vector<std::vector<Tensor>> features(spaces.size());
@@ -189,9 +189,10 @@ Json compare_appearance(const ImageSet& generated, const ImageSet& reference,
   return out;
 }
 
-PreprocessOptions common_size(const Table& generated) {
+PreprocessOptions common_size(const Table& generated, Fit fit) {
   const auto first = read_image(generated.rows().front().item.generated);
   PreprocessOptions options;
+  options.fit = fit;
   options.image_size = first.height();
   options.image_width = first.width();
   options.channels = first.channels();
@@ -203,12 +204,16 @@ PreprocessOptions common_size(const Table& generated) {
 Json compare_sets(Table& generated, Table& reference, Table* training,
                   std::span<const std::unique_ptr<FeatureExtractor>> spaces,
                   const DistributionOptions& options, const OnProgress& on_progress) {
-  const auto preprocess = common_size(generated);
-  auto made = read_set(generated, preprocess, spaces, on_progress);
-  auto real = read_set(reference, preprocess, spaces, on_progress);
+  const auto preprocess = common_size(generated, options.fit);
+  std::vector<FeatureExtractor*> extractors;
+  for (const auto& space : spaces) {
+    extractors.push_back(space.get());
+  }
+  auto made = read_set(generated, preprocess, extractors, on_progress);
+  auto real = read_set(reference, preprocess, extractors, on_progress);
   std::optional<ImageSet> trained_on;
   if (training != nullptr) {
-    trained_on = read_set(*training, preprocess, spaces, on_progress);
+    trained_on = read_set(*training, preprocess, extractors, on_progress);
   }
   for (std::size_t i = 0; i < spaces.size(); ++i) {
     if (spaces[i]->has_units()) {
@@ -226,7 +231,7 @@ Json compare_sets(Table& generated, Table& reference, Table* training,
                    {"height", preprocess.height()},
                    {"width", preprocess.width()},
                    {"channels", preprocess.channels},
-                   {"resize", "bicubic, antialiased, stretched"}};
+                   {"resize", concat({"bicubic, antialiased, ", enum_name(options.fit)})}};
   out["floor"] =
       trained_on ? "training images against the reference" : "random halves of the reference";
   out["spaces"] = Json::array();
@@ -248,13 +253,11 @@ Json compare_sets(Table& generated, Table& reference, Table* training,
   return out;
 }
 
-double authentic_percent(Table& training, Table& generated,
-                         const std::unique_ptr<FeatureExtractor>& space,
-                         const OnProgress& on_progress) {
-  const auto preprocess = common_size(generated);
-  auto made = read_set(generated, preprocess, {&space, 1}, on_progress).features.front();
-  auto real = read_set(training, preprocess, {&space, 1}, on_progress).features.front();
-  if (space->has_units()) {
+double authentic_percent(Table& training, Table& generated, FeatureExtractor& space, Fit fit) {
+  const auto preprocess = common_size(generated, fit);
+  auto made = read_set(generated, preprocess, {&space}, {}).features.front();
+  auto real = read_set(training, preprocess, {&space}, {}).features.front();
+  if (space.has_units()) {
     standardise(Tensor(real), {&made, &real});
   }
   return authentic_percent(real, made);

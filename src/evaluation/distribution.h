@@ -13,11 +13,12 @@ namespace medaug {
 struct DistributionOptions {
   std::int64_t patch = 4;  ///< pixels, of the generating model: where seams would be
   std::uint64_t seed = 0;  ///< of subsets and halves
+  Fit fit = Fit::kStretch;
 };
 
 /// How far a set of generated images is from a set of real ones, in each feature space and in
 /// appearance, beside the same distances of real images among themselves (the floor). All images
-/// are brought to the size and the channels of the first generated one by the filter of the
+/// are fitted to the size and the channels of the first generated one by the filter of the
 /// training.
 /// The floor compares `training` with the reference when it is given, otherwise random halves of
 /// the reference (means over four cuts). A Fréchet distance falls with the number of images: look
@@ -33,8 +34,6 @@ Json compare_sets(Table& generated, Table& reference, Table* training,
                   const DistributionOptions& options, const OnProgress& on_progress = {});
 
 /// AuthPct (feature_distance.h) of two tables in one feature space.
-double authentic_percent(Table& training, Table& generated,
-                         const std::unique_ptr<FeatureExtractor>& space,
-                         const OnProgress& on_progress = {});
+double authentic_percent(Table& training, Table& generated, FeatureExtractor& space, Fit fit);
 
 }  // namespace medaug

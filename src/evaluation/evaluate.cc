@@ -94,6 +94,15 @@ Json rows_json(const Table& table) {
   return rows;
 }
 
+/// In the first feature space, where the distances may have been taken already.
+void add_authpct(Json& out, const EvaluateOptions& o, Table& generated, Table& training,
+                 FeatureExtractor& space) {
+  out["copies"]["authpct"] = o.distribution
+                                 ? out["distribution"]["spaces"][0]["generated"]["authpct"]
+                                 : Json(authentic_percent(training, generated, space, o.fit));
+  out["copies"]["authpct_space"] = space.name();
+}
+
 }  // namespace
 
 Json evaluate(
@@ -136,19 +145,17 @@ Json evaluate(
     out["agreement"] = segmenter_agreement(*segmenter, table, reference ? &*reference : nullptr,
                                            o.seed, part("agreement"));
   }
-  const auto spaces = o.distribution || o.copies ? feature_spaces(o, segmenter)
-                                                 : std::vector<std::unique_ptr<FeatureExtractor>>();
-  if (o.distribution) {
-    out["distribution"] = compare_sets(table, *reference, training ? &*training : nullptr, spaces,
-                                       {.patch = o.patch, .seed = o.seed}, part("distribution"));
-  }
-  if (o.copies) {
-    auto& copies = out["copies"];
-    copies = audit_copies(table, *training, *reference, o.seed, part("copies"));
-    copies["authpct"] =
-        o.distribution ? out["distribution"]["spaces"][0]["generated"]["authpct"]
-                       : Json(authentic_percent(*training, table, spaces.front(), part("copies")));
-    copies["authpct_space"] = spaces.front()->name();
+  if (o.distribution || o.copies) {
+    const auto spaces = feature_spaces(o, segmenter);
+    if (o.distribution) {
+      out["distribution"] =
+          compare_sets(table, *reference, training ? &*training : nullptr, spaces,
+                       {.patch = o.patch, .seed = o.seed, .fit = o.fit}, part("distribution"));
+    }
+    if (o.copies) {
+      out["copies"] = audit_copies(table, *training, *reference, o.fit, o.seed, part("copies"));
+      add_authpct(out, o, table, *training, *spaces.front());
+    }
   }
   out["count"] = table.size();
   out["skipped"] = skipped_json(table.skipped());

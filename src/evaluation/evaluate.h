@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/fields.h"
+#include "data/preprocess.h"
 #include "evaluation/colour_mask.h"
 
 namespace medaug {
@@ -27,9 +28,10 @@ struct EvaluateOptions {
   bool distribution = false;           ///< the sets against each other
   std::filesystem::path efficientnet;  ///< weights; empty = those that the set-up fetched
   std::filesystem::path resnet50;      ///< weights of a further feature space; empty = none
-  bool copies = false;     ///< look for copies of `training`; the reference sets the limit
-  std::int64_t patch = 4;  ///< pixels of a patch of the generating model
-  std::uint64_t seed = 0;  ///< of all resampling
+  Fit fit = Fit::kStretch;  ///< how pictures of another shape are fitted; as the generator does
+  bool copies = false;      ///< look for copies of `training`; the reference sets the limit
+  std::int64_t patch = 4;   ///< pixels of a patch of the generating model
+  std::uint64_t seed = 0;   ///< of all resampling
 };
 
 /// What was found, as it is written; `docs/EVALUATION_GUIDE.md` explains every key. The parts that

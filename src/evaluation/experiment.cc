@@ -21,7 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kFormat = "medaug-experiment-run-1";
+/// Its number goes up with whatever changes what a training gives: runs of before do not count
+/// then.
+constexpr const char* kFormat = "medaug-experiment-run-2";
 constexpr AugmentOptions kUnchanged = {.horizontal_flip = false, .probability = 0.0};
 constexpr std::int64_t kBatch = 64;
 
@@ -278,7 +280,12 @@ std::vector<ExperimentArm> plan_arms(const ExperimentData& data, const Experimen
   }
   std::sort(ratios.begin(), ratios.end());
   ratios.erase(std::unique(ratios.begin(), ratios.end()), ratios.end());
-  const double most = ratios.empty() ? 1.0 : ratios.back();
+  std::vector<ExperimentArm> mixtures;
+  std::int64_t largest = 2 * data.real.size();
+  for (const auto ratio : ratios) {
+    mixtures.push_back(mixture(data, shuffled, ratio, options.real_share));
+    largest = std::max(largest, mixtures.back().train.size());
+  }
   std::vector<ExperimentArm> arms;
   for (const auto kind : options.arms) {
     const std::string name(enum_name(kind));
@@ -289,12 +296,10 @@ std::vector<ExperimentArm> plan_arms(const ExperimentData& data, const Experimen
         arms.push_back({name, kind, data.real, {}, real, 0});
         break;
       case ArmKind::kDuplicated:
-        arms.push_back({name, kind, repeated(data.real, std::llround(1.0 + most)), {}, real, 0});
+        arms.push_back({name, kind, repeated(data.real, (largest + real - 1) / real), {}, real, 0});
         break;
       case ArmKind::kSynthetic:
-        for (const auto ratio : ratios) {
-          arms.push_back(mixture(data, shuffled, ratio, options.real_share));
-        }
+        arms.insert(arms.end(), mixtures.begin(), mixtures.end());
         break;
       case ArmKind::kSyntheticOnly:
         arms.push_back({name, kind, shuffled, {}, 0, synthetic});

@@ -64,7 +64,8 @@ struct ExperimentOptions {
 
 /// All images of an experiment. For segmentation all of them have masks and the classes are 0.
 struct ExperimentData {
-  LabelledImages real, synthetic, val, test;
+  LabelledImages real, val, test;
+  LabelledImages synthetic;                 ///< empty while only the real ones are being chosen
   std::optional<LabelledImages> generator;  ///< what the generator was trained on
   ClassList classes;                        ///< of a classifier
   PreprocessOptions preprocess;

@@ -62,7 +62,7 @@ TEST(PlanArms, GivesEachArmItsImages) {
   }
   EXPECT_THAT(names, ElementsAre("real", "classic", "duplicated", "synthetic_x1.0",
                                  "synthetic_x3.0", "synthetic_only", "pretrained"));
-  EXPECT_EQ(arms[2].train.size(), 40);  // as many as the largest mixture's different images
+  EXPECT_EQ(arms[2].train.size(), 60);  // as many as the largest mixture has
   EXPECT_EQ(arms[2].real, 10);
   EXPECT_EQ(arms[3].train.size(), 20);
   EXPECT_EQ(arms[4].synthetic, 30);

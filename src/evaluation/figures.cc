@@ -35,6 +35,8 @@ constexpr Habit kHabits[] = {
     {"hd95_mm", 2, kLower},
     {"assd_mm", 2, kLower},
     {"mask_share", 4, ""},
+    {"points", 1, kHigher},
+    {"points_ci95", 1, ""},
     {"over_ceiling", 4, kOne},
     {"null_over_ceiling", 4, kLower},
     {"fid", kSignificant, kLower},

@@ -90,7 +90,13 @@ QualityGate::QualityGate(GateSources sources, const GateOptions& options,
       limits_.dice = *options.least_dice;
     } else {
       segmenter_agreement(*sources_.segmenter, held_out, nullptr, 0);
-      limits_.dice = quantile(held_out.column("mean_dice"), options.dice_quantile);
+      const auto dice = held_out.column("mean_dice");
+      if (dice.empty()) {
+        throw Error(ErrorCode::kData, "--reference",
+                    "no held-out image has a mask with a lesion: they set no limit of agreement",
+                    "give images with masks, or the limit itself: --least-dice");
+      }
+      limits_.dice = quantile(dice, options.dice_quantile);
     }
     plan_["least_dice"] = limits_.dice;
     plan_["segmenter_sha256"] = sources_.segmenter->hash();

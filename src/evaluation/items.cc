@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/strings.h"
 #include "config/concat.h"
 #include "data/manifest.h"
@@ -97,6 +98,11 @@ std::vector<SourceItem> records_of(const Manifest& manifest) {
     if (source != record.raw.end() && source->is_number_integer()) {
       item.source_line = source->get<std::int64_t>();
     }
+    const auto hash = record.raw.find("source_hash");
+    if (hash != record.raw.end() && hash->is_string()) {
+      item.source_hash = hash->get<std::string>();
+    }
+    item.original = is_original(record);
     items.push_back(std::move(item));
   }
   return items;
@@ -127,6 +133,9 @@ class Index {
     if (!source_.is_manifest) {
       // Its own name is a running number, which may be the name of any other picture.
       return {nullptr, concat({"it was made from a manifest: give that for its ", what_})};
+    }
+    if (!made.source_hash.empty() && made.source_hash != source_.hash) {
+      return {nullptr, concat({"it was made from another manifest than that of the ", what_, "s"})};
     }
     const auto found = by_line_.find(*made.source_line);
     if (found == by_line_.end()) {
@@ -188,6 +197,9 @@ class Matcher {
 
   /// @return why the image has to be left out; empty = it need not
   std::string fill(const SourceItem& made, EvaluationItem& item) const {
+    if (made.original) {
+      return "it is an original and was not generated";
+    }
     const SourceItem* real = nullptr;
     if (references_) {
       const auto found = certain(made, references_->partner_of(made));
@@ -240,6 +252,10 @@ class Matcher {
 
 }  // namespace
 
+Source source_of(const Manifest& manifest) {
+  return {manifest.path, true, sha256_file(manifest.path), records_of(manifest)};
+}
+
 Source read_source(const fs::path& path, const std::string& split) {
   std::error_code error;
   Source source;
@@ -253,7 +269,7 @@ Source read_source(const fs::path& path, const std::string& split) {
     ManifestOptions options;
     options.allow_outside = true;
     source.path = find_manifest(path, split);
-    source.items = records_of(read_manifest(source.path, options));
+    source = source_of(read_manifest(source.path, options));
   } else {
     source.items = pictures_of(path);
   }

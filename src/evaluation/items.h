@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "data/sample.h"
+
 // What is evaluated: images from a folder or a manifest, with what belongs to each of them.
 
 namespace medaug {
@@ -21,11 +23,14 @@ struct SourceItem {
   std::optional<std::int64_t> label;
   std::int64_t line = 0;                    ///< in the manifest; 0 = from a folder
   std::optional<std::int64_t> source_line;  ///< of the manifest that it was generated from
+  std::string source_hash;                  ///< of that manifest; empty = not known
+  bool original = false;  ///< a real picture that `augment` put beside what it made
 };
 
 struct Source {
   std::filesystem::path path;  ///< folder or manifest
   bool is_manifest = false;
+  std::string hash;               ///< SHA-256 of the manifest; empty for a folder
   std::vector<SourceItem> items;  ///< in the manifest's order, or by name
 };
 
@@ -35,6 +40,9 @@ struct Source {
 /// @param split  of a folder with several manifests
 /// @throws Error kData when there is nothing, or two pictures have the same name
 Source read_source(const std::filesystem::path& path, const std::string& split = "val");
+
+/// The same of a manifest that was read already.
+Source source_of(const Manifest& manifest);
 
 /// One generated image and what it is compared with.
 struct EvaluationItem {
@@ -57,8 +65,9 @@ struct Collection {
 };
 
 /// Puts together what belongs together. An image with a source_line belongs to that line of the
-/// reference manifest, provided that their labels agree; any other to the reference of its name. A
-/// mask comes from `masks` in the same way; the masks of the generated images themselves (their
+/// reference manifest, provided that it was made from that very manifest (source_hash) and their
+/// labels agree; any other to the reference of its name. Originals among the generated are skipped.
+/// A mask comes from `masks` in the same way; the masks of the generated images themselves (their
 /// manifest, or the folder that they lie in) belong to them; of a folder, to the reference's name.
 /// Without `masks` it is that of the generated record, else of the reference's. Images without a
 /// partner are skipped, and so are those whose name stands for several: no image is ever compared

@@ -204,6 +204,29 @@ TEST_F(Items, LinesOfAnotherManifestShowByTheirLabels) {
   EXPECT_THAT(skipped(found), ElementsAre(Pair("0", HasSubstr("its label is not that"))));
 }
 
+TEST_F(Items, LinesOfAnotherManifestShowByItsHash) {
+  const auto real =
+      manifest("real.jsonl", {{{"image_path", "r/a.png"}}, {{"image_path", "r/b.png"}}});
+  const auto other = manifest("other.jsonl", {{{"image_path", "r/c.png"}}});
+  ASSERT_EQ(real.hash.size(), 64U);
+  const auto made = manifest(
+      "made.jsonl", {{{"image_path", "g/0.png"}, {"source_line", 1}, {"source_hash", real.hash}},
+                     {{"image_path", "g/1.png"}, {"source_line", 1}, {"source_hash", other.hash}}});
+  const auto found = match(made, &real, nullptr);
+  EXPECT_THAT(pairs(found), ElementsAre(Pair("g/0.png", "r/a.png")));
+  EXPECT_THAT(skipped(found), ElementsAre(Pair("1", HasSubstr("made from another manifest"))));
+  EXPECT_EQ(match(made, nullptr, nullptr).items.size(), 2U);
+}
+
+TEST_F(Items, OriginalsBesideTheGeneratedAreLeftOut) {
+  const auto made = manifest("made.jsonl", {{{"image_path", "o/0.png"}, {"synthetic", false}},
+                                            {{"image_path", "g/0.png"}, {"synthetic", true}},
+                                            {{"image_path", "x/1.png"}}});
+  const auto found = match(made, nullptr, nullptr);
+  EXPECT_THAT(pairs(found), ElementsAre(Pair("g/0.png", "none"), Pair("x/1.png", "none")));
+  EXPECT_THAT(skipped(found), ElementsAre(Pair("0", HasSubstr("was not generated"))));
+}
+
 TEST_F(Items, RunningNumbersAreNotNamesInAFolder) {
   const auto real = folder("real", {"000001.png", "000002.png"});
   const auto made = manifest("made.jsonl", {{{"image_path", "g/000001.png"}, {"source_line", 1}},

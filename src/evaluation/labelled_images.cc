@@ -108,11 +108,11 @@ LabelledImages joined(const LabelledImages& a, const LabelledImages& b) {
   return out;
 }
 
-LabelledImages without_copies(const LabelledImages& a, const LabelledImages& b) {
+LabelledImages made_anew(const LabelledImages& a, const LabelledImages& b) {
   const Places known(b);
   std::vector<std::int64_t> kept;
   for (std::int64_t i = 0; i < a.size(); ++i) {
-    if (!known.pictures.contains(fingerprint(*a.data, i))) {
+    if (!is_original(a.data->record(i)) && !known.pictures.contains(fingerprint(*a.data, i))) {
       kept.push_back(i);
     }
   }

@@ -140,13 +140,41 @@ Section structure_section(const Json& part) {
 
 // --- the rest
 
-Section plain_section(const std::string& id, const Json& part, const char* note) {
-  auto section = titled(id);
-  if (note != nullptr) {
-    section.notes = {note};
+Section copies_section(const Json& part) {
+  auto section = titled("copies");
+  section.notes = {"note.copies"};
+  auto rest = part;
+  ReportBlock kinds{
+      .caption = joined({name_of_key("planted"), datum(", "), name_of_key("by_kind")}),
+      .head = {term("name.by_kind"), term("name.found"), term("head.count")}};
+  if (has_object(inside(part, "planted"), "by_kind")) {
+    for (const auto& [kind, one] : part["planted"]["by_kind"].items()) {
+      kinds.rows.push_back({name_of_key(kind), datum(figure(inside(one, "found"))),
+                            datum(figure(inside(one, "n")))});
+    }
+    rest["planted"].erase("by_kind");
   }
-  add_anything(section, part, {});
+  add_anything(section, rest, {});
+  section.blocks.push_back(std::move(kinds));
   return section;
+}
+
+/// A row for each arm, a column for each score: "+3.1 [1.2, 5.0]: better".
+ReportBlock differences_block(const Json& differences) {
+  ReportBlock block{.caption = name_of_key("differences"), .head = {term("name.arm")}};
+  for (const auto& [arm, scores] : differences.items()) {
+    std::vector<Cell> row{datum(arm)};
+    for (const auto& [score, d] : scores.items()) {
+      if (block.rows.empty()) {
+        block.head.push_back(name_of_key(score));
+      }
+      row.push_back(joined({datum(figure(inside(d, "points"), "points") + " " +
+                                  figure(inside(d, "points_ci95"), "points") + "; "),
+                            value_cell(inside(d, "verdict"), "verdict")}));
+    }
+    block.rows.push_back(std::move(row));
+  }
+  return block;
 }
 
 Section experiment_section(const Json& part) {
@@ -156,6 +184,10 @@ Section experiment_section(const Json& part) {
   if (const auto& arms = inside(part, "arms"); arms.is_object() || arms.is_array()) {
     section.blocks.push_back(arms_block(arms));
     rest.erase("arms");
+  }
+  if (has_object(part, "differences")) {
+    section.blocks.push_back(differences_block(part["differences"]));
+    rest.erase("differences");
   }
   add_anything(section, rest, {});
   return section;
@@ -215,7 +247,7 @@ std::vector<Section> sections_of(const Json& evaluation) {
   add("structure", structure_section);
   add("agreement", agreement_section);
   add("distribution", distribution_section);
-  add("copies", [](const Json& part) { return plain_section("copies", part, "note.copies"); });
+  add("copies", copies_section);
   add("experiment", experiment_section);
   for (const auto& [key, part] : evaluation.items()) {
     if (std::find(kKnown.begin(), kKnown.end(), key) == kKnown.end()) {
@@ -228,7 +260,8 @@ std::vector<Section> sections_of(const Json& evaluation) {
     sections.push_back(skipped_section(evaluation));
   }
   add("provenance", [](const Json& part) {
-    auto section = plain_section("provenance", part, nullptr);
+    auto section = titled("provenance");
+    add_anything(section, part, {});
     section.on_console = false;  // where the reader has just typed the command
     return section;
   });

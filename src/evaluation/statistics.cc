@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/error.h"
 #include "base/random.h"
 
 namespace medaug {
@@ -17,6 +18,7 @@ double mean_of(std::span<const double> values) {
 }  // namespace
 
 double quantile(std::vector<double> values, double q) {
+  MEDAUG_ASSERT(!values.empty());
   std::sort(values.begin(), values.end());
   const double place = q * static_cast<double>(values.size() - 1);
   const auto below = static_cast<std::size_t>(place);

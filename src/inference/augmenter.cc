@@ -212,7 +212,8 @@ class Augmenter {
       : generator_(generator),
         request_(request),
         preprocess_(preprocess_for(generator.info(), request.settings)),
-        sources_(planned_sources(request.source, request.plan)) {}
+        sources_(planned_sources(request.source, request.plan)),
+        source_hash_(sha256_file(request.source.path)) {}
 
   AugmentResult run();
 
@@ -225,6 +226,7 @@ class Augmenter {
   const AugmentRequest& request_;
   PreprocessOptions preprocess_;
   std::vector<std::int64_t> sources_;
+  std::string source_hash_;
   Survey survey_;
   std::int64_t originals_ = 0;
   std::map<std::string, std::int64_t> refused_;  ///< by rule
@@ -238,7 +240,7 @@ MadeImage Augmenter::prepare(std::int64_t number) const {
   made.request = {record.caption, {}, request_.plan.seed + number};
   made.channels = survey_.facts[index].channels;
   made.bit_depth = survey_.facts[index].bit_depth;
-  made.fields = passed_on_fields(record);
+  made.fields = passed_on_fields(record, source_hash_);
   made.fields["source_image"] = record.raw.value("image_path", std::string());
   made.fields["mask_transform"] = std::string(enum_name(request_.plan.mask_transform));
   if (record.mask_path && preprocess_.mask_classes > 0) {

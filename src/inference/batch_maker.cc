@@ -47,7 +47,7 @@ at::Tensor read_mask_planes(const std::filesystem::path& mask, const PreprocessO
   }
 }
 
-Json passed_on_fields(const Record& record) {
+Json passed_on_fields(const Record& record, const std::string& source_hash) {
   Json fields = Json::object();
   for (const auto& [key, value] : record.raw.items()) {
     const bool rewritten =
@@ -57,6 +57,7 @@ Json passed_on_fields(const Record& record) {
     }
   }
   fields["source_line"] = record.line;
+  fields["source_hash"] = source_hash;
   return fields;
 }
 

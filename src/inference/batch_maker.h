@@ -26,7 +26,8 @@ at::Tensor read_mask_planes(const std::filesystem::path& mask, const PreprocessO
 
 /// What the line of a made image takes over from its source: label, group and all unknown fields,
 /// and the number of the source's line. Not spacing_mm, which another size makes wrong.
-Json passed_on_fields(const Record& record);
+/// @param source_hash  SHA-256 of the manifest that the record stands in
+Json passed_on_fields(const Record& record, const std::string& source_hash);
 
 /// Judges images before they are written.
 class ImageGate {

@@ -41,6 +41,11 @@ void add_augment(CLI::App& app, Globals& globals) {
                    "real held-out images that set the gate's limits")
       ->needs(gate)
       ->type_name("PATH");
+  verb->add_option("--training", options->training,
+                   "what the generator was trained on, for the gate's rule about copies; default: "
+                   "--manifest")
+      ->needs(gate)
+      ->type_name("PATH");
   verb->add_option("--segmenter", options->segmenter,
                    "the gate asks this segmenter whether the mask is obeyed")
       ->needs(gate)

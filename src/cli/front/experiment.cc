@@ -14,8 +14,8 @@ void add_data(CLI::App& verb, ExperimentCommand& o) {
     return verb.add_option(name, to, help)->type_name("FILE");
   };
   manifest("--real", o.real, "manifest of the real training images")->required();
-  manifest("--synthetic", o.synthetic, "manifest that 'medaug augment' or 'generate' wrote")
-      ->required();
+  manifest("--synthetic", o.synthetic,
+           "manifest that 'medaug augment' or 'generate' wrote; only --plan goes without");
   manifest("--val", o.val, "manifest of the images that choose the state of each training")
       ->required();
   manifest("--test", o.test, "manifest of the images that are scored")->required();
