@@ -103,7 +103,7 @@ DownstreamData read_data(const ClassifyCommand& command) {
   data.val = read(manifests.val);
   if (manifests.augmented) {
     const auto all = read(*manifests.augmented);
-    data.augmented = made_anew(all, data.original);
+    data.augmented = without_copies(without_originals(all), data.original);
     data.copies_left_out = all.size() - data.augmented->size();
   }
   if (manifests.test) {

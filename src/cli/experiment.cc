@@ -137,7 +137,7 @@ class Reader {
 /// kept must not come back as synthetic ones.
 void read_synthetic(const LabelledImages& synthetic, const LabelledImages& real,
                     ExperimentData& data) {
-  data.synthetic = made_anew(synthetic, real);
+  data.synthetic = without_copies(without_originals(synthetic), real);
   data.copies_left_out = synthetic.size() - data.synthetic.size();
   if (data.synthetic.size() == 0) {
     throw Error(ErrorCode::kData, data.synthetic.name,

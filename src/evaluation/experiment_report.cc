@@ -219,7 +219,7 @@ Json data_json(const ExperimentData& data) {
   out["generator"] = Json();
   if (data.generator) {
     out["generator"] = set_json(*data.generator);
-    out["generator"]["images_not_in_real"] = made_anew(*data.generator, data.real).size();
+    out["generator"]["images_not_in_real"] = without_copies(*data.generator, data.real).size();
   }
   return out;
 }

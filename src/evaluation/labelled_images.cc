@@ -108,15 +108,25 @@ LabelledImages joined(const LabelledImages& a, const LabelledImages& b) {
   return out;
 }
 
-LabelledImages made_anew(const LabelledImages& a, const LabelledImages& b) {
+LabelledImages without_copies(const LabelledImages& a, const LabelledImages& b) {
   const Places known(b);
   std::vector<std::int64_t> kept;
   for (std::int64_t i = 0; i < a.size(); ++i) {
-    if (!is_original(a.data->record(i)) && !known.pictures.contains(fingerprint(*a.data, i))) {
+    if (!known.pictures.contains(fingerprint(*a.data, i))) {
       kept.push_back(i);
     }
   }
   return chosen(a, kept);
+}
+
+LabelledImages without_originals(const LabelledImages& images) {
+  std::vector<std::int64_t> kept;
+  for (std::int64_t i = 0; i < images.size(); ++i) {
+    if (!is_original(images.data->record(i))) {
+      kept.push_back(i);
+    }
+  }
+  return chosen(images, kept);
 }
 
 LabelledImages balanced(const LabelledImages& images, std::int64_t classes) {

@@ -33,9 +33,10 @@ LabelledImages chosen(const LabelledImages& from, const std::vector<std::int64_t
 std::vector<std::vector<std::size_t>> resampling_units(const LabelledImages& images);
 /// All images of both. The name is the first one's.
 LabelledImages joined(const LabelledImages& a, const LabelledImages& b);
-/// The images of `a` that have other pixels than every image of `b`, and are no originals that
-/// `augment` put beside what it made.
-LabelledImages made_anew(const LabelledImages& a, const LabelledImages& b);
+/// The images of `a` that have other pixels than every image of `b`.
+LabelledImages without_copies(const LabelledImages& a, const LabelledImages& b);
+/// The images that are no originals which `augment` put beside what it made.
+LabelledImages without_originals(const LabelledImages& images);
 /// Every class as often as the largest one: the images of the others come several times, as evenly
 /// as it goes.
 LabelledImages balanced(const LabelledImages& images, std::int64_t classes);

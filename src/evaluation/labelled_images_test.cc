@@ -49,7 +49,7 @@ TEST(LabelledImages, CopiesAreFoundByTheirPixels) {
   auto data = std::make_shared<TestImages>(4, 2);
   const auto original = test_images(6, 1);
   data->set_image(1, original.data->image(5));
-  const auto left = made_anew(labelled(data), original);
+  const auto left = without_copies(labelled(data), original);
   EXPECT_EQ(left.size(), 3);
   EXPECT_EQ(left.classes, (Counts{0, 0, 1}));
 }
