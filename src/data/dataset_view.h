@@ -17,7 +17,7 @@ class DatasetView final : public Dataset {
     std::shared_ptr<const Dataset> data;
     std::int64_t index = 0;
   };
-  explicit DatasetView(std::vector<Choice> choices) : choices_(std::move(choices)) {}
+  explicit DatasetView(std::vector<Choice> choices);
 
   std::int64_t size() const override { return std::ssize(choices_); }
   const Record& record(std::int64_t index) const override {
@@ -33,7 +33,7 @@ class DatasetView final : public Dataset {
     return at(index).data->has_mask(at(index).index);
   }
   /// Of the data sets that were chosen from and of the choice.
-  std::uint64_t content_hash() const override;
+  std::uint64_t content_hash() const override { return hash_; }
 
  private:
   const Choice& at(std::int64_t index) const {
@@ -41,6 +41,7 @@ class DatasetView final : public Dataset {
   }
 
   std::vector<Choice> choices_;
+  std::uint64_t hash_ = 0;  ///< made once: views of views would ask each other for it again and again
 };
 
 }  // namespace medaug

@@ -54,6 +54,19 @@ TEST(LabelledImages, CopiesAreFoundByTheirPixels) {
   EXPECT_EQ(left.classes, (Counts{0, 0, 1}));
 }
 
+TEST(LabelledImages, ChoicesOfChoicesAreHashedInOnePass) {
+  auto images = test_images(64, 1);
+  std::vector<std::int64_t> turned;
+  for (std::int64_t i = 0; i < images.size(); ++i) {
+    turned.push_back(images.size() - 1 - i);
+  }
+  // Were each of them to ask the one below for every image, this would not end.
+  for (int depth = 0; depth < 12; ++depth) {
+    images = chosen(images, turned);
+  }
+  EXPECT_NE(images.data->content_hash(), chosen(images, turned).data->content_hash());
+}
+
 TEST(Leaks, NoneBetweenDifferentImages) {
   EXPECT_NO_THROW(refuse_leaks(test_images(6, 1, "train"), test_images(6, 2, "val")));
 }
