@@ -9,19 +9,19 @@
 # STAGE  some of the stages below, in this order; default: all. About 80 minutes on two cores for isic2017.
 #
 #   generator  segmenter  agreement  gate            a generator of all training images and masks, and what it makes
-#   segmentation  classification                     does it help those who have few labels
+#   segmentation  classification  full               does it help those who have few labels; what all labels would give
 #   few  few_segmentation                            a generator of the same few labelled images
 #   half  half_segmentation                          a generator of all images, but only these few with masks
 #
 # Environment: OUT (evidence/NAME), LABELLED (40), SEEDS (5), STEPS (300), CLASSIFIER_STEPS (120), MINUTES (20, of the
-# generator), FEW_MINUTES (8), HALF_MINUTES (12), MEDAUG (the program). A stage whose output is there is not run again.
+# generator), FEW_MINUTES (6), HALF_MINUTES (12), ARMS (of the segmentations), MEDAUG (the program). A stage whose output is there is not run again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -ge 2 ] || { sed -n '3,19p' "$0" >&2; exit 2; }
 name=$1
 data=$(cd "$2" && pwd)
 shift 2
-[ $# -gt 0 ] || set -- generator segmenter agreement gate segmentation classification few few_segmentation half half_segmentation
+[ $# -gt 0 ] || set -- generator segmenter agreement gate segmentation classification full few few_segmentation half half_segmentation
 medaug=${MEDAUG:-build/${PRESET:-release}/medaug}
 config=configs/${name}_64.yaml
 out=${OUT:-evidence/$name}
@@ -66,7 +66,8 @@ experiment() {
     --output "$folder" --report "$folder/report.html" --seeds "${SEEDS:-5}" "$@"
 }
 
-segmentation=(--steps "${STEPS:-300}" --set segmenter.width=16 --ratios 10)
+training=(--steps "${STEPS:-300}" --set segmenter.width=16)
+segmentation=("${training[@]}" --ratios 10 ${ARMS:+--arms "$ARMS"})
 classification=(--steps "${CLASSIFIER_STEPS:-120}" --arms classic,duplicated,synthetic,pretrained --ratios 10)
 
 few_manifest() {
@@ -120,9 +121,13 @@ for stage in "$@"; do
       declare -n settings=$stage
       experiment "$stage" "$out/$stage" "$out/gate/manifest.jsonl" "$data/train.jsonl" "${settings[@]}"
       ;;
+    full) # what the labels of all training images would give: the room that there is
+      labelled=0 experiment segmentation "$out/full" "$out/gate/manifest.jsonl" "$data/train.jsonl" "${training[@]}" \
+        --arms classic
+      ;;
     few)
       few_segmenter
-      train "$out/few" "${FEW_MINUTES:-8}" "${files[@]}" "${changes[@]}" \
+      train "$out/few" "${FEW_MINUTES:-6}" "${files[@]}" "${changes[@]}" \
         --set "data.train_data=$out/plan/labelled.jsonl"
       augment "$out/few_gate" "$out/few" "$out/few_segmenter.safetensors" "$out/plan/labelled.jsonl" 400
       ;;

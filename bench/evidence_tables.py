@@ -79,10 +79,11 @@ def experiment(name, found):
         rows.append([arm, str(one["real_images"]), str(one["synthetic_images"]), f"{one['val_score']:.3f}"] +
                     [mean(one["test"][score]) for score in scores] +
                     ["" if against is None else f"{against['points']:+.1f}{interval(against, 1)}"])
-    verdict = found["verdict"]
+    verdict = found["verdict"] or {"control": "-"}
     table(["arm", "real", "synthetic", "val", *scores, f"points over {verdict['control']}"], rows)
-    print(f"verdict: {verdict['arm']} against {verdict['control']}: {verdict['points']:+.1f}{interval(verdict, 1)}, "
-          f"{verdict['text']}\n")
+    if "arm" in verdict:
+        print(f"verdict: {verdict['arm']} against {verdict['control']}: {verdict['points']:+.1f}{interval(verdict, 1)}, "
+              f"{verdict['text']}\n")
 
 
 for out in sys.argv[1:]:
@@ -97,6 +98,6 @@ for out in sys.argv[1:]:
                   f"given up {funnel['given_up']}")
     if found := read(out, "gate.json"):
         copies("behind the gate", found)
-    for name in ("segmentation", "few_segmentation", "half_segmentation", "classification"):
+    for name in ("segmentation", "full", "few_segmentation", "half_segmentation", "classification"):
         if found := read(out, name, "experiment.json"):
             experiment(name, found)

@@ -41,7 +41,8 @@ class DatasetView final : public Dataset {
   }
 
   std::vector<Choice> choices_;
-  std::uint64_t hash_ = 0;  ///< made once: views of views would ask each other for it again and again
+  std::uint64_t hash_ =
+      0;  ///< made once: views of views would ask each other for it again and again
 };
 
 }  // namespace medaug

@@ -38,10 +38,11 @@ struct Headlines {
                              term("head.beside"), term("head.band")},
                     .on_console = false};
 
-  void add(Cell name, Cell value, const Json& interval, Cell beside) {
+  void add(Cell name, Cell value, const Json& interval, Cell beside,
+           std::string_view measure = "share") {
     block.rows.push_back({std::move(name),
                           std::move(value),
-                          interval.is_array() ? datum(figure(interval, "share")) : datum("–"),
+                          interval.is_array() ? datum(figure(interval, measure)) : datum("–"),
                           std::move(beside),
                           {}});
   }
@@ -87,15 +88,27 @@ ReportBlock headlines(const Json& evaluation) {
     table.add(term("name.share"), datum(figure(inside(copies, "share"), "share")),
               inside(copies, "share_ci95"), {});
   }
+  const auto& verdict = inside(inside(evaluation, "experiment"), "verdict");
+  if (verdict.is_object()) {
+    table.add(
+        joined({value_cell(inside(verdict, "score"), "score"), datum(", "),
+                value_cell(inside(verdict, "arm"), "arm"), datum(" − "),
+                value_cell(inside(verdict, "control"), "control")}),
+        joined({datum(figure(inside(verdict, "points"), "points") + " "), name_of_key("points")}),
+        inside(verdict, "points_ci95"), value_cell(inside(verdict, "text"), "text"), "points");
+  }
   return table.block;
 }
 
 Section overview(const Json& evaluation) {
   auto section = titled("overview");
   auto facts = facts_block({});
-  add_fact(facts, term("name.count"), datum(figure(inside(evaluation, "count"))));
-  const auto& skipped = inside(evaluation, "skipped");
-  add_fact(facts, term("name.skipped"), datum(figure(inside(skipped, "n"))));
+  const auto& count = inside(evaluation, "count");
+  const auto& skipped = inside(inside(evaluation, "skipped"), "n");
+  if (count.is_number()) {  // an experiment alone has no images of its own
+    add_fact(facts, term("name.count"), datum(figure(count)));
+    add_fact(facts, term("name.skipped"), datum(figure(skipped)));
+  }
   for (const auto* const key : {"generated", "reference", "training"}) {
     if (has_object(evaluation, key)) {
       add_fact(facts, name_of_key(key), source_cell(inside(evaluation, key)));
