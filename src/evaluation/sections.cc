@@ -95,7 +95,7 @@ ReportBlock headlines(const Json& evaluation) {
                 value_cell(inside(verdict, "arm"), "arm"), datum(" − "),
                 value_cell(inside(verdict, "control"), "control")}),
         joined({datum(figure(inside(verdict, "points"), "points") + " "), name_of_key("points")}),
-        inside(verdict, "points_ci95"), value_cell(inside(verdict, "text"), "text"), "points");
+        inside(verdict, "points_ci95"), value_cell(inside(verdict, "text"), "verdict"), "points");
   }
   return table.block;
 }
