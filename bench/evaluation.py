@@ -4,8 +4,8 @@
     evaluation.py PROGRAM [--pairs 1000] [--side 512] [--rounds 5] [--json FILE]
 
 Both read the same PNG files and give mean PSNR and mean SSIM (Gaussian window of 11); scikit-image in one process for
-each core, started and warm before the clock runs, ours with its start in the figure (and MAE, MSE, MS-SSIM and bootstrap intervals beside). They
-take turns; medians. The two means must agree to 1e-6. Needs numpy, pillow and scikit-image."""
+each core, started and warm before the clock runs, ours with its start in the figure (and MAE, MSE, MS-SSIM and bootstrap
+intervals beside). They take turns; medians. The two means must agree to 1e-6. Needs numpy, pillow and scikit-image."""
 
 import argparse
 import json

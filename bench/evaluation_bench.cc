@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What `medaug evaluate --distribution` spends its time on: features of images against the
-// distances between the sets of them. 2 x 2,000 images, as in the table of docs/PERFORMANCE.md.
+// distances between the sets of them, 2 x 2,000 images.
 
 #include <ATen/ATen.h>
 #include <benchmark/benchmark.h>

@@ -14,10 +14,11 @@
 #   half  half_segmentation                          a generator of all images, but only these few with masks
 #
 # Environment: OUT (evidence/NAME), LABELLED (40), SEEDS (5), STEPS (300), CLASSIFIER_STEPS (120), MINUTES (20, of the
-# generator), FEW_MINUTES (6), HALF_MINUTES (12), ARMS (of the segmentations), MEDAUG (the program). A stage whose output is there is not run again.
+# generator), FEW_MINUTES (5), HALF_MINUTES (12), ARMS (of the segmentations), MEDAUG (the program). A stage whose output is
+# there is not run again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ $# -ge 2 ] || { sed -n '3,19p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '3,20p' "$0" >&2; exit 2; }
 name=$1
 data=$(cd "$2" && pwd)
 shift 2
@@ -127,7 +128,7 @@ for stage in "$@"; do
       ;;
     few)
       few_segmenter
-      train "$out/few" "${FEW_MINUTES:-6}" "${files[@]}" "${changes[@]}" \
+      train "$out/few" "${FEW_MINUTES:-5}" "${files[@]}" "${changes[@]}" \
         --set "data.train_data=$out/plan/labelled.jsonl"
       augment "$out/few_gate" "$out/few" "$out/few_segmenter.safetensors" "$out/plan/labelled.jsonl" 400
       ;;

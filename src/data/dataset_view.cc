@@ -6,7 +6,7 @@
 namespace medaug {
 
 DatasetView::DatasetView(std::vector<Choice> choices) : choices_(std::move(choices)) {
-  hash_ = 1469598103934665603ULL;  // FNV-1a over whole numbers
+  // FNV-1a over whole numbers.
   for (const auto& choice : choices_) {
     for (const auto part :
          {choice.data->content_hash(), static_cast<std::uint64_t>(choice.index)}) {

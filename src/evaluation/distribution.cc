@@ -34,7 +34,8 @@ struct ImageSet {
 };
 
 ImageSet read_set(Table& table, const PreprocessOptions& preprocess,
-                  const std::vector<FeatureExtractor*>& spaces, const OnProgress& on_progress) {
+                  std::span<const std::unique_ptr<FeatureExtractor>> spaces,
+                  const OnProgress& on_progress) {
   const auto numbers = preprocess.channels * preprocess.height() * preprocess.width();
   const auto every = std::max<std::int64_t>(1, (table.size() * numbers + kKept - 1) / kKept);
   std::vector<std::vector<Tensor>> features(spaces.size());
@@ -205,15 +206,11 @@ Json compare_sets(Table& generated, Table& reference, Table* training,
                   std::span<const std::unique_ptr<FeatureExtractor>> spaces,
                   const DistributionOptions& options, const OnProgress& on_progress) {
   const auto preprocess = common_size(generated, options.fit);
-  std::vector<FeatureExtractor*> extractors;
-  for (const auto& space : spaces) {
-    extractors.push_back(space.get());
-  }
-  auto made = read_set(generated, preprocess, extractors, on_progress);
-  auto real = read_set(reference, preprocess, extractors, on_progress);
+  auto made = read_set(generated, preprocess, spaces, on_progress);
+  auto real = read_set(reference, preprocess, spaces, on_progress);
   std::optional<ImageSet> trained_on;
   if (training != nullptr) {
-    trained_on = read_set(*training, preprocess, extractors, on_progress);
+    trained_on = read_set(*training, preprocess, spaces, on_progress);
   }
   for (std::size_t i = 0; i < spaces.size(); ++i) {
     if (spaces[i]->has_units()) {
@@ -253,11 +250,13 @@ Json compare_sets(Table& generated, Table& reference, Table* training,
   return out;
 }
 
-double authentic_percent(Table& training, Table& generated, FeatureExtractor& space, Fit fit) {
+double authentic_percent(Table& training, Table& generated,
+                         const std::unique_ptr<FeatureExtractor>& space, Fit fit,
+                         const OnProgress& on_progress) {
   const auto preprocess = common_size(generated, fit);
-  auto made = read_set(generated, preprocess, {&space}, {}).features.front();
-  auto real = read_set(training, preprocess, {&space}, {}).features.front();
-  if (space.has_units()) {
+  auto made = read_set(generated, preprocess, {&space, 1}, on_progress).features.front();
+  auto real = read_set(training, preprocess, {&space, 1}, on_progress).features.front();
+  if (space->has_units()) {
     standardise(Tensor(real), {&made, &real});
   }
   return authentic_percent(real, made);

@@ -34,6 +34,8 @@ Json compare_sets(Table& generated, Table& reference, Table* training,
                   const DistributionOptions& options, const OnProgress& on_progress = {});
 
 /// AuthPct (feature_distance.h) of two tables in one feature space.
-double authentic_percent(Table& training, Table& generated, FeatureExtractor& space, Fit fit);
+double authentic_percent(Table& training, Table& generated,
+                         const std::unique_ptr<FeatureExtractor>& space, Fit fit,
+                         const OnProgress& on_progress = {});
 
 }  // namespace medaug

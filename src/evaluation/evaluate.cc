@@ -64,6 +64,9 @@ Json skipped_json(const std::vector<Skipped>& skipped) {
 std::vector<std::unique_ptr<FeatureExtractor>> feature_spaces(
     const EvaluateOptions& o, const std::shared_ptr<const Segmenter>& segmenter) {
   std::vector<std::unique_ptr<FeatureExtractor>> spaces;
+  if (!o.distribution && !o.copies) {
+    return spaces;
+  }
   const auto weights = o.efficientnet.empty() ? find_weights(kEfficientNetWeights) : o.efficientnet;
   if (weights) {
     spaces.push_back(efficientnet_extractor(*weights));
@@ -92,15 +95,6 @@ Json rows_json(const Table& table) {
     rows.push_back(std::move(row));
   }
   return rows;
-}
-
-/// In the first feature space, where the distances may have been taken already.
-void add_authpct(Json& out, const EvaluateOptions& o, Table& generated, Table& training,
-                 FeatureExtractor& space) {
-  out["copies"]["authpct"] = o.distribution
-                                 ? out["distribution"]["spaces"][0]["generated"]["authpct"]
-                                 : Json(authentic_percent(training, generated, space, o.fit));
-  out["copies"]["authpct_space"] = space.name();
 }
 
 }  // namespace
@@ -145,17 +139,20 @@ Json evaluate(
     out["agreement"] = segmenter_agreement(*segmenter, table, reference ? &*reference : nullptr,
                                            o.seed, part("agreement"));
   }
-  if (o.distribution || o.copies) {
-    const auto spaces = feature_spaces(o, segmenter);
-    if (o.distribution) {
-      out["distribution"] =
-          compare_sets(table, *reference, training ? &*training : nullptr, spaces,
-                       {.patch = o.patch, .seed = o.seed, .fit = o.fit}, part("distribution"));
-    }
-    if (o.copies) {
-      out["copies"] = audit_copies(table, *training, *reference, o.fit, o.seed, part("copies"));
-      add_authpct(out, o, table, *training, *spaces.front());
-    }
+  const auto spaces = feature_spaces(o, segmenter);
+  if (o.distribution) {
+    out["distribution"] =
+        compare_sets(table, *reference, training ? &*training : nullptr, spaces,
+                     {.patch = o.patch, .seed = o.seed, .fit = o.fit}, part("distribution"));
+  }
+  if (o.copies) {
+    auto& copies = out["copies"];
+    copies = audit_copies(table, *training, *reference, o.fit, o.seed, part("copies"));
+    copies["authpct"] =
+        o.distribution
+            ? out["distribution"]["spaces"][0]["generated"]["authpct"]
+            : Json(authentic_percent(*training, table, spaces.front(), o.fit, part("copies")));
+    copies["authpct_space"] = spaces.front()->name();
   }
   out["count"] = table.size();
   out["skipped"] = skipped_json(table.skipped());
