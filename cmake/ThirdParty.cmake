@@ -18,3 +18,10 @@ endforeach()
 # Draws the charts of the evaluation report; goes into the program as it is.
 find_file(MEDAUG_CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js REQUIRED
   DOC "Chart.js 3.9, the minified build for browsers")
+
+# Of `medaug serve`: the HTTP server (Beast, headers only), the history, archives, compressed page.
+find_package(Boost 1.74 REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(ZLIB REQUIRED)
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(libqrencode REQUIRED IMPORTED_TARGET libqrencode)

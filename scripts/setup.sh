@@ -9,7 +9,8 @@ TORCH_VERSION=2.13.0
 WEIGHTS_SHA256=579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
 COMMANDS=(cmake:cmake ninja:ninja-build g++:g++ pkg-config:pkg-config python3:python3 ccache:ccache)
 PACKAGES=(libopencv-imgcodecs-dev libopencv-imgproc-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libgtest-dev
-  libgmock-dev libbenchmark-dev libsentencepiece-dev libpng-dev libjpeg-dev libjs-chart.js)
+  libgmock-dev libbenchmark-dev libsentencepiece-dev libpng-dev libjpeg-dev libjs-chart.js
+  libboost-dev libsqlite3-dev libzip-dev libqrencode-dev zlib1g-dev)
 
 say() { echo "set-up: $*"; }
 die() {

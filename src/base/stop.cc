@@ -15,6 +15,7 @@ namespace {
 // Signal handlers can reach nothing but globals.
 std::atomic<bool> stop_flag{false};
 std::atomic<int> save_requests{0};
+std::atomic<bool> reload_flag{false};
 std::atomic<std::int64_t> first_interrupt_ms{0};
 static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
@@ -56,6 +57,15 @@ void install_stop_signals() {
   ignore.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &ignore, nullptr);
 }
+
+void install_reload_signal() {
+  struct sigaction action{};
+  action.sa_handler = [](int) { reload_flag.store(true); };
+  sigemptyset(&action.sa_mask);
+  ::sigaction(SIGHUP, &action, nullptr);
+}
+
+bool take_reload_request() { return reload_flag.exchange(false); }
 
 bool stop_requested() { return stop_flag.load(std::memory_order_relaxed); }
 

@@ -11,6 +11,10 @@ void install_stop_signals();
 bool stop_requested();
 /// True once for each SIGUSR1.
 bool take_save_request();
+/// SIGHUP: ask a server to load its checkpoint again.
+void install_reload_signal();
+/// True once after one or more SIGHUP.
+bool take_reload_request();
 /// For tests and for the server.
 void request_stop();
 void reset_stop();

@@ -39,6 +39,19 @@ bool harmful(char32_t c) {
          (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
 }
 
+int base64_digit(char c) {
+  if (c >= 'A' && c <= 'Z') {
+    return c - 'A';
+  }
+  if (c >= 'a' && c <= 'z') {
+    return c - 'a' + 26;
+  }
+  if (c >= '0' && c <= '9') {
+    return c - '0' + 52;
+  }
+  return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
 }  // namespace
 
 std::string formatted(const char* format, double value) {
@@ -120,6 +133,33 @@ std::string base64(std::string_view bytes) {
     }
   }
   return out;
+}
+
+std::optional<std::string> base64_decoded(std::string_view text) {
+  if (text.size() % 4 != 0) {
+    return std::nullopt;
+  }
+  while (!text.empty() && text.size() % 4 != 2 && text.back() == '=') {
+    text.remove_suffix(1);
+  }
+  std::string bytes;
+  std::uint32_t bits = 0;
+  int held = 0;
+  for (const char c : text) {
+    const auto digit = base64_digit(c);
+    if (digit < 0) {
+      return std::nullopt;
+    }
+    bits = bits << 6U | static_cast<std::uint32_t>(digit);
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      bytes.push_back(static_cast<char>(bits >> static_cast<unsigned>(held) & 0xFFU));
+    }
+  }
+  // Bits behind the last byte are zero in what an encoder writes.
+  const bool clean = (bits & ((1U << static_cast<unsigned>(held)) - 1U)) == 0;
+  return clean ? std::optional(bytes) : std::nullopt;
 }
 
 std::string human_bytes(double bytes) {

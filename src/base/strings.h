@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ std::string formatted(const char* format, double value);
 
 /// RFC 4648, with padding.
 std::string base64(std::string_view bytes);
+/// The reverse; nothing for other characters, a wrong length or padding in the middle.
+std::optional<std::string> base64_decoded(std::string_view text);
 
 /// "1.4 GB", "312 MB"
 std::string human_bytes(double bytes);

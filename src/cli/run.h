@@ -24,6 +24,7 @@ int run(const Globals& globals, const HelpCommand& options);
 int run(const Globals& globals, const PhantomCommand& options);
 int run(const Globals& globals, const RollbackCommand& options);
 int run(const Globals& globals, const SegmenterTrainCommand& options);
+int run(const Globals& globals, const ServeCommand& options);
 int run(const Globals& globals, const SmokeTestCommand& options);
 int run(const Globals& globals, const TrainCommand& options);
 

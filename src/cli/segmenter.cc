@@ -33,8 +33,10 @@ Task task_of(const Globals& globals, const SegmenterTrainCommand& options) {
     const auto config = load_run_config(options.config, globals.overrides);
     task.preprocess = config.preprocess;
     task.reading = {.root = config.data.root, .allow_outside = config.data.allow_outside};
-    task.train = train_manifest(config);
-    task.val = config.val_path.empty() ? fs::path() : val_manifest(config);
+    // Its manifests are looked for only where the command line names no others.
+    task.train = options.train.empty() ? train_manifest(config) : fs::path();
+    const bool val_of_config = options.val.empty() && !config.val_path.empty();
+    task.val = val_of_config ? val_manifest(config) : fs::path();
   }
   if (!options.train.empty()) {
     task.train = find_manifest(options.train, "train");

@@ -154,11 +154,12 @@ struct PlaneWriter {
   std::int64_t top;  // largest level
 
   bool has_alpha() const { return channels == 2 || channels == 4; }
+  int planes(Use use) const { return use == Use::kAlpha ? 1 : colours(); }
   int colours() const { return has_alpha() ? channels - 1 : channels; }
 
   template <class Out>
   void write(Out* out, Use use) const {
-    for (int c = 0; c < colours(); ++c) {
+    for (int c = 0; c < planes(use); ++c) {
       Out* plane = out + c * pixels;
       for (std::int64_t i = 0; i < pixels; ++i) {
         plane[i] = static_cast<Out>(level(i, c, use));
@@ -170,9 +171,12 @@ struct PlaneWriter {
     const T* p = in + pixel * channels;
     const std::int64_t value = p[channel];
     if (!has_alpha()) {
-      return value;
+      return use == Use::kAlpha ? top : value;
     }
     const std::int64_t alpha = p[channels - 1];
+    if (use == Use::kAlpha) {
+      return alpha;
+    }
     if (use == Use::kLabels) {
       return 2 * alpha >= top ? value : 0;
     }
@@ -206,7 +210,7 @@ at::Tensor planes(const std::vector<T>& samples, const Interleaved& picture,
            "save it with the classes as grey levels or colours");
   }
   const auto kind = std::is_same_v<Out, std::uint8_t> ? at::kByte : at::kInt;
-  at::Tensor out = at::empty({writer.colours(), picture.height, picture.width}, kind);
+  at::Tensor out = at::empty({writer.planes(request.use), picture.height, picture.width}, kind);
   writer.write(out.mutable_data_ptr<Out>(), request.use);
   return out;
 }

@@ -18,8 +18,8 @@ namespace medaug::internal {
 enum class Format { kPng, kJpeg, kTiff, kBmp };
 
 /// A picture wants colours (palettes expanded, alpha composed on black); labels want the stored
-/// numbers.
-enum class Use { kPicture, kLabels };
+/// numbers; alpha is one plane, opaque where the file has none.
+enum class Use { kPicture, kLabels, kAlpha };
 
 struct DecodeRequest {
   std::string_view bytes;

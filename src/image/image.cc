@@ -38,12 +38,8 @@ Decoded decode(const DecodeRequest& request, Format format) {
 
 // A label map that went through JPEG has lost its numbers, and a wrong ending is how such a file
 // usually shows.
-void refuse_lossy_mask(const std::filesystem::path& path, Format format) {
+void refuse_lossy_name(const std::filesystem::path& path) {
   const std::string where = name_for_messages(path);
-  if (format == Format::kJpeg) {
-    internal::refuse(where, "a JPEG file cannot hold a mask: its edges are not exact labels",
-                     "save the mask as PNG from its source");
-  }
   std::string ending = path.extension().string();
   for (char& c : ending) {
     c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -57,8 +53,12 @@ void refuse_lossy_mask(const std::filesystem::path& path, Format format) {
 }  // namespace
 
 Image read_image(const std::filesystem::path& path, const DecodeLimits& limits) {
-  const std::string bytes = read_file(path, limits.max_file_bytes, ErrorCode::kData);
-  const DecodeRequest request{bytes, name_for_messages(path), limits, Use::kPicture};
+  return decode_image(read_file(path, limits.max_file_bytes, ErrorCode::kData),
+                      name_for_messages(path), limits);
+}
+
+Image decode_image(std::string_view bytes, const std::string& where, const DecodeLimits& limits) {
+  const DecodeRequest request{bytes, where, limits, Use::kPicture};
   const Decoded decoded = decode(request, internal::detect_format(bytes, request.where));
   return Image{internal::apply_orientation(decoded.pixels, decoded.orientation), decoded.bit_depth,
                decoded.orientation};
@@ -66,9 +66,19 @@ Image read_image(const std::filesystem::path& path, const DecodeLimits& limits) 
 
 at::Tensor read_mask_levels(const std::filesystem::path& path, const DecodeLimits& limits) {
   const std::string bytes = read_file(path, limits.max_file_bytes, ErrorCode::kData);
-  const DecodeRequest request{bytes, name_for_messages(path), limits, Use::kLabels};
-  const Format format = internal::detect_format(bytes, request.where);
-  refuse_lossy_mask(path, format);
+  auto levels = decode_mask_levels(bytes, name_for_messages(path), limits);
+  refuse_lossy_name(path);
+  return levels;
+}
+
+at::Tensor decode_mask_levels(std::string_view bytes, const std::string& where,
+                              const DecodeLimits& limits) {
+  const DecodeRequest request{bytes, where, limits, Use::kLabels};
+  const Format format = internal::detect_format(bytes, where);
+  if (format == Format::kJpeg) {
+    internal::refuse(where, "a JPEG file cannot hold a mask: its edges are not exact labels",
+                     "save the mask as PNG from its source");
+  }
   const Decoded decoded = decode(request, format);
   const bool colours = decoded.pixels.size(0) == 3;
   if (colours && decoded.bit_depth != 8) {
@@ -77,6 +87,19 @@ at::Tensor read_mask_levels(const std::filesystem::path& path, const DecodeLimit
   }
   const at::Tensor levels = internal::apply_orientation(decoded.pixels, decoded.orientation);
   return colours ? levels : levels.to(at::kInt);
+}
+
+at::Tensor decode_opacity(std::string_view bytes, const std::string& where,
+                          const DecodeLimits& limits) {
+  const DecodeRequest request{bytes, where, limits, Use::kAlpha};
+  const Format format = internal::detect_format(bytes, where);
+  if (format != Format::kPng) {
+    internal::refuse(where, "only a PNG file has opacity", "save it as PNG");
+  }
+  const Decoded decoded = decode(request, format);
+  const auto opaque =
+      decoded.pixels[0].to(at::kInt).mul(2).ge(decoded.bit_depth == 16 ? 65535 : 255);
+  return opaque.all().item<bool>() ? at::Tensor() : opaque;
 }
 
 at::Tensor to_unit_range(const Image& image) {

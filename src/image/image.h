@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace medaug {
@@ -33,10 +34,19 @@ struct DecodeLimits {
 /// @throws Error kData naming the file: missing, not regular, not an image, damaged or cut, over
 /// the limits
 Image read_image(const std::filesystem::path& path, const DecodeLimits& limits = {});
+/// The same from bytes in memory. @param where  what messages call them
+Image decode_image(std::string_view bytes, const std::string& where,
+                   const DecodeLimits& limits = {});
 
 /// Stored labels or colours of a mask file: (1, H, W) int32 labels (grey level or palette index),
 /// or (3, H, W) uint8 colours. EXIF orientation is applied as for images.
 at::Tensor read_mask_levels(const std::filesystem::path& path, const DecodeLimits& limits = {});
+at::Tensor decode_mask_levels(std::string_view bytes, const std::string& where,
+                              const DecodeLimits& limits = {});
+/// Opacity of a PNG in memory, (H, W) bool: whether a pixel is at least half opaque. Undefined when
+/// all of it is. @throws Error kData
+at::Tensor decode_opacity(std::string_view bytes, const std::string& where,
+                          const DecodeLimits& limits = {});
 
 /// Writes a PNG (8 or 16 bit, grey or RGB) with tEXt/iTXt key-value pairs, atomically (temporary
 /// name, fsync, rename).
@@ -46,6 +56,7 @@ void write_png(const std::filesystem::path& path, const Image& image,
 std::string encode_png(const Image& image, const std::map<std::string, std::string>& text = {});
 /// The text chunks of a PNG; empty when it has none.
 std::map<std::string, std::string> read_png_text(const std::filesystem::path& path);
+std::map<std::string, std::string> text_of_png(std::string_view bytes, const std::string& where);
 
 /// (C, H, W) float32 in [-1, 1] from stored levels and back (clamped, rounded to nearest).
 at::Tensor to_unit_range(const Image& image);

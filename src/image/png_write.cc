@@ -138,8 +138,11 @@ void write_png(const std::filesystem::path& path, const Image& image,
 }
 
 std::map<std::string, std::string> read_png_text(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path, DecodeLimits{}.max_file_bytes, ErrorCode::kData);
-  const std::string where = path.string();
+  return text_of_png(read_file(path, DecodeLimits{}.max_file_bytes, ErrorCode::kData),
+                     path.string());
+}
+
+std::map<std::string, std::string> text_of_png(std::string_view bytes, const std::string& where) {
   if (internal::detect_format(bytes, where) != internal::Format::kPng) {
     internal::refuse(where, "not a PNG file, so it has no PNG text");
   }

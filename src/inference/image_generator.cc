@@ -37,6 +37,19 @@ void check_mask(const at::Tensor& mask, std::int64_t classes, std::int64_t heigh
   }
 }
 
+void check_init(const GenerateRequest& request, bool wanted, std::int64_t channels,
+                std::int64_t height, std::int64_t width) {
+  const bool fits =
+      !wanted || (request.init.defined() && request.region.defined() &&
+                  request.init.sizes() == at::IntArrayRef({channels, height, width}) &&
+                  request.region.sizes() == at::IntArrayRef({1, height, width}));
+  if (!fits || request.init.defined() != wanted) {
+    throw Error(ErrorCode::kInvalidArgument, "init",
+                "image and region must both have the size of the image to make, in all requests "
+                "of a call or in none");
+  }
+}
+
 }  // namespace
 
 ImageGenerator::ImageGenerator(const std::filesystem::path& checkpoint, const Options& options)
@@ -58,10 +71,17 @@ SamplingRequest ImageGenerator::sampling_request(const GenerateRequest* first, s
   std::vector<std::string> captions;
   std::vector<at::Tensor> masks;
   std::vector<float> present;
+  std::vector<at::Tensor> inits, regions;
+  const bool painted_in = first->init.defined();
   seeds_.clear();
   for (std::size_t i = 0; i < count; ++i) {
     const auto& one = first[i];
     check_mask(one.mask, classes, height, width);
+    check_init(one, painted_in, loaded_.info.generator.dit.in_channels, height, width);
+    if (painted_in) {
+      inits.push_back(one.init.to(at::kFloat));
+      regions.push_back(one.region.to(at::kBool));
+    }
     captions.push_back(one.caption);
     masks.push_back(one.mask.defined() ? one.mask.to(at::kFloat)
                                        : at::zeros({classes, height, width}));
@@ -79,6 +99,10 @@ SamplingRequest ImageGenerator::sampling_request(const GenerateRequest* first, s
     request.conditions.mask = at::stack(masks).to(options_.device);
     request.conditions.mask_present = at::tensor(present).to(options_.device);
   }
+  if (painted_in) {
+    request.init = at::stack(inits).to(options_.device);
+    request.region = at::stack(regions).to(options_.device);
+  }
   request.seeds = seeds_;
   request.height = height;
   request.width = width;
@@ -87,7 +111,7 @@ SamplingRequest ImageGenerator::sampling_request(const GenerateRequest* first, s
 
 std::vector<at::Tensor> ImageGenerator::generate(const std::vector<GenerateRequest>& requests,
                                                  const GenerateSettings& settings,
-                                                 const StepCallback& on_step) {
+                                                 const SamplingWatch& watch) {
   const auto& preprocess = loaded_.info.preprocess;
   const auto height = settings.image_size > 0 ? settings.image_size : preprocess.height();
   const auto width = settings.image_width > 0  ? settings.image_width
@@ -104,15 +128,29 @@ std::vector<at::Tensor> ImageGenerator::generate(const std::vector<GenerateReque
   const auto lanes = is_adaptive(settings.sampler.solver)
                          ? std::size_t{1}
                          : static_cast<std::size_t>(options_.lanes);
-  for (std::size_t begin = 0; begin < requests.size(); begin += lanes) {
+  bool cancelled = false;
+  for (std::size_t begin = 0; begin < requests.size() && !cancelled; begin += lanes) {
+    SamplingWatch batch_watch;
+    if (watch.on_step) {
+      batch_watch.on_step = [&](std::int64_t step, std::int64_t steps, const at::Tensor& z) {
+        cancelled = !watch.on_step(step, steps, z);
+        return !cancelled;
+      };
+    }
+    if (watch.on_estimate) {
+      batch_watch.on_estimate = [&](std::int64_t first, const at::Tensor& estimate) {
+        watch.on_estimate(static_cast<std::int64_t>(begin) + first, estimate);
+      };
+    }
     const auto count = std::min(lanes, requests.size() - begin);
     const auto request =
         sampling_request(requests.data() + begin, count, height, width, settings.negative_caption);
-    const auto made = sample_images(*loaded_.model, request, sampling, on_step).to(at::kCPU);
+    const auto made = sample_images(*loaded_.model, request, sampling, batch_watch).to(at::kCPU);
     for (const auto& image : made.unbind(0)) {
       images.push_back(image);
     }
   }
+  images.resize(requests.size());
   return images;
 }
 

@@ -34,6 +34,10 @@ struct GenerateRequest {
   /// leaves its class to the model.
   at::Tensor mask = {};
   std::int64_t seed = 42;  ///< its noise depends on nothing else
+  /// (C, H, W) in [-1, 1]: kept outside of `region`, to the very values; undefined = none. All
+  /// requests of a call have one, or none has.
+  at::Tensor init = {};
+  at::Tensor region = {};  ///< (1, H, W) bool: where to paint; goes with `init`
 };
 
 /// What all images of one call share; empty = what the checkpoint was saved with.
@@ -61,12 +65,13 @@ class ImageGenerator {
       : ImageGenerator(checkpoint, Options()) {}
 
   /// (C, H, W) float32 in [-1, 1] for each request.
-  /// @param on_step  step number, steps, state of the present batch; false cancels
+  /// @param watch  numbers its estimates as the requests are numbered; cancelling ends the present
+  /// batch and what was not begun is left undefined
   /// @throws Error kInvalidArgument for a size that does not divide into patches or masks of
   /// another size or K
   std::vector<at::Tensor> generate(const std::vector<GenerateRequest>& requests,
                                    const GenerateSettings& settings,
-                                   const StepCallback& on_step = {});
+                                   const SamplingWatch& watch = {});
   /// One image at the depth of the training images. @throws Error as `generate`, kData for the mask
   Image generate_image(const ImageArguments& arguments);
 

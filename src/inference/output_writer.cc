@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 
 #include "base/files.h"
+#include "base/strings.h"
 #include "data/mask_labels.h"
 #include "image/overlay.h"
 
@@ -19,9 +21,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// The fewest digits that are read back as the same number.
 std::string shortest(double value) {
   std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%g", value);
+  for (int digits = 6; digits <= 17; ++digits) {
+    std::snprintf(text.data(), text.size(), "%.*g", digits, value);
+    if (std::strtod(text.data(), nullptr) == value) {
+      break;
+    }
+  }
   return text.data();
 }
 
@@ -71,6 +79,10 @@ void keep_small_classes(const float* planes, const std::vector<std::int64_t>& la
   }
 }
 
+bool has_mask(const GenerateRequest& request) {
+  return request.mask.defined() && request.mask.size(0) > 0;
+}
+
 SheetCell sheet_cell(const fs::path& folder, const Json& line,
                      const PreprocessOptions& preprocess) {
   auto image = read_image(folder / line.at("image_path").get<std::string>());
@@ -113,6 +125,36 @@ Image stored_form(const at::Tensor& pixels, std::int64_t channels, int bit_depth
   return from_unit_range(repeat ? pixels.expand({3, -1, -1}) : pixels, bit_depth);
 }
 
+std::map<std::string, std::string> png_text_of(const Provenance& provenance,
+                                               const GenerateRequest& request,
+                                               const PreprocessOptions& preprocess) {
+  const auto& settings = provenance.settings;
+  std::map<std::string, std::string> text{
+      {"Software", "medaug " + provenance.version},
+      {"Disclaimer", kResearchNotice},
+      {"synthetic", "true"},
+      {"medaug_version", provenance.version},
+      {"checkpoint_sha256", provenance.checkpoint_sha256},
+      {"precision", provenance.precision},
+      {"seed", std::to_string(request.seed)},
+      {"steps", std::to_string(settings.sampler.steps)},
+      {"solver", std::string(enum_name(settings.sampler.solver))},
+      {"guidance", shortest(settings.guidance.text)},
+      {"mask_guidance", shortest(settings.guidance.mask)},
+      {"caption", request.caption}};
+  if (!settings.negative_caption.empty()) {
+    text["negative_caption"] = settings.negative_caption;
+  }
+  if (request.init.defined()) {
+    text["painted_in"] = "true";  // its image and region are not kept here
+  }
+  if (has_mask(request)) {
+    // The same bytes again when the mask had the size of the image.
+    text["mask_png"] = base64(encode_png(label_map(request.mask, preprocess)));
+  }
+  return text;
+}
+
 OutputWriter::OutputWriter(fs::path folder, std::string manifest, Provenance provenance,
                            PreprocessOptions preprocess)
     : folder_(std::move(folder)),
@@ -123,30 +165,9 @@ OutputWriter::OutputWriter(fs::path folder, std::string manifest, Provenance pro
   make_folders(folder_ / "masks");
 }
 
-std::map<std::string, std::string> OutputWriter::png_text(const MadeImage& made) const {
-  const auto& settings = provenance_.settings;
-  std::map<std::string, std::string> text{
-      {"Software", "medaug " + provenance_.version},
-      {"Disclaimer", kResearchNotice},
-      {"synthetic", "true"},
-      {"medaug_version", provenance_.version},
-      {"checkpoint_sha256", provenance_.checkpoint_sha256},
-      {"precision", provenance_.precision},
-      {"seed", std::to_string(made.request.seed)},
-      {"steps", std::to_string(settings.sampler.steps)},
-      {"solver", std::string(enum_name(settings.sampler.solver))},
-      {"guidance", shortest(settings.guidance.text)},
-      {"mask_guidance", shortest(settings.guidance.mask)},
-      {"caption", made.request.caption}};
-  if (!settings.negative_caption.empty()) {
-    text["negative_caption"] = settings.negative_caption;
-  }
-  return text;
-}
-
 Json OutputWriter::write(const MadeImage& made) {
   const auto name = file_name(made.number);
-  const bool masked = made.request.mask.defined() && made.request.mask.size(0) > 0;
+  const bool masked = has_mask(made.request);
   Json line = Json::object();
   line["image_path"] = "images/" + name;
   line["caption"] = made.request.caption;
@@ -160,7 +181,7 @@ Json OutputWriter::write(const MadeImage& made) {
     write_png(folder_ / "masks" / name, label_map(made.request.mask, preprocess_));
   }
   write_png(folder_ / "images" / name, stored_form(made.pixels, made.channels, made.bit_depth),
-            png_text(made));
+            png_text_of(provenance_, made.request, preprocess_));
   append_line(manifest_, line.dump());
   return line;
 }

@@ -43,6 +43,12 @@ Image label_map(const at::Tensor& planes, const PreprocessOptions& options);
 /// Colour or grey as wanted (ITU-R 601 luma), at 8 or 16 bit.
 Image stored_form(const at::Tensor& pixels, std::int64_t channels, int bit_depth);
 
+/// The text of a made image's PNG: everything that makes it again with the same checkpoint, the
+/// mask included (key "mask_png": the label map as a PNG in base64), and the notice.
+std::map<std::string, std::string> png_text_of(const Provenance& provenance,
+                                               const GenerateRequest& request,
+                                               const PreprocessOptions& preprocess);
+
 /// Writes images/, masks/ and a manifest below a folder, one image at a time: a picture is on the
 /// disk before its line is, so a stop at any moment loses at most the image in hand. Not
 /// thread-safe.
@@ -58,8 +64,6 @@ class OutputWriter {
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
-  std::map<std::string, std::string> png_text(const MadeImage& made) const;
-
   std::filesystem::path folder_;
   std::filesystem::path manifest_;
   Provenance provenance_;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <mutex>
 #include <vector>
 
 #include "training/sampling.h"
@@ -76,11 +77,11 @@ TEST_F(InParts, ImagesAreThoseOfOneThread) {
   SamplingSettings settings;
   settings.sampler.steps = 4;
   int steps = 0;
-  const auto images =
-      sample_images(model_, wanted, settings, [&](std::int64_t, std::int64_t, const at::Tensor&) {
-        ++steps;
-        return true;
-      });
+  const auto images = sample_images(model_, wanted, settings,
+                                    {.on_step = [&](std::int64_t, std::int64_t, const at::Tensor&) {
+                                      ++steps;
+                                      return true;
+                                    }});
   EXPECT_EQ(steps, 4);
   omp_set_num_threads(1);
   const auto alone = sample_images(model_, wanted, settings);
@@ -93,11 +94,49 @@ TEST_F(InParts, CancelEndsAllParts) {
   SamplingSettings settings;
   settings.sampler.steps = 2000;
   int steps = 0;
-  const auto images =
-      sample_images(model_, wanted, settings,
-                    [&](std::int64_t, std::int64_t, const at::Tensor&) { return ++steps < 2; });
+  const auto images = sample_images(
+      model_, wanted, settings,
+      {.on_step = [&](std::int64_t, std::int64_t, const at::Tensor&) { return ++steps < 2; }});
   EXPECT_EQ(steps, 2);
   EXPECT_EQ(images.size(0), 8);
+}
+
+TEST_F(InParts, EstimatesOfAllImagesAreSeenAndEndInTheImages) {
+  const auto wanted = request(7);
+  SamplingSettings settings;
+  settings.sampler.steps = 3;
+  std::mutex mutex;
+  auto last = at::zeros({7, 3, 16, 16});
+  auto seen = at::zeros({7}, at::kLong);
+  SamplingWatch watch;
+  watch.on_estimate = [&](std::int64_t first, const at::Tensor& estimate) {
+    const std::lock_guard lock(mutex);
+    last.narrow(0, first, estimate.size(0)).copy_(estimate);
+    seen.narrow(0, first, estimate.size(0)).add_(1);
+  };
+  const auto images = sample_images(model_, wanted, settings, watch);
+  EXPECT_TRUE(seen.eq(3).all().item<bool>());
+  EXPECT_LT((last.clamp(-1, 1) - images).abs().max().item<float>(), 1e-4F);
+}
+
+TEST_F(InParts, AnImageIsKeptOutsideOfItsRegionAndOnlyThere) {
+  auto wanted = request(5);
+  SamplingSettings settings;
+  settings.sampler.steps = 4;
+  const auto free = sample_images(model_, wanted, settings);
+  wanted.init = at::rand({5, 3, 16, 16}) * 2 - 1;
+  wanted.region = at::zeros({5, 1, 16, 16}, at::kBool);
+  wanted.region.narrow(2, 4, 8).narrow(3, 4, 8).fill_(true);
+  const auto inside = wanted.region.expand({5, 3, 16, 16});
+  for (const auto solver : {Solver::kEuler, Solver::kHeun, Solver::kRk4, Solver::kUnipc}) {
+    settings.sampler.solver = solver;
+    const auto images = sample_images(model_, wanted, settings);
+    EXPECT_TRUE(images.eq(wanted.init).logical_or(inside).all().item<bool>());
+    EXPECT_FALSE(images.eq(wanted.init).logical_and(inside).any().item<bool>());
+  }
+  wanted.region.fill_(true);  // everywhere: as if there were no image
+  settings.sampler.solver = SamplerOptions().solver;
+  EXPECT_TRUE(at::equal(sample_images(model_, wanted, settings), free));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/where.h>
 #include <c10/core/InferenceMode.h>
 
 #include <atomic>
@@ -61,8 +62,23 @@ class Branches {
   std::map<std::vector<Branch>, BranchInputs> made_;
 };
 
+/// Of one part.
+struct PartWatch {
+  StepCallback on_step;
+  std::function<void(const Tensor& estimate)> on_estimate;
+};
+
+/// The velocity of a field inside of `region`, outside of it that of the straight path from `noise`
+/// to `image`, which every solver follows exactly.
+VelocityField kept_outside(VelocityField field, const Tensor& region, const Tensor& image,
+                           const Tensor& noise) {
+  return [field = std::move(field), region, path = image - noise](const Tensor& z, double time) {
+    return at::where(region, field(z, time), path);
+  };
+}
+
 Tensor sample_part(const Generator& model, const SamplingRequest& request,
-                   const SamplingSettings& settings, const StepCallback& on_step) {
+                   const SamplingSettings& settings, const PartWatch& watch) {
   const c10::InferenceMode inference;
   const auto n = static_cast<std::int64_t>(request.seeds.size());
   const auto channels = model.options().dit.in_channels;
@@ -80,16 +96,39 @@ Tensor sample_part(const Generator& model, const SamplingRequest& request,
   const auto noise = draw_noise({n, channels, request.height, request.width}, request.seeds, 0,
                                 Purpose::kSampling);
   const auto z = noise.to(device) * settings.flow.noise_scale;
-  const auto grid = time_grid(settings.sampler);
-  const auto x = integrate([&](const Tensor& state, double time) { return field(state, time); }, z,
-                           grid, settings.sampler, on_step);
-  return x.clamp(-1.0, 1.0);
+  VelocityField velocity = [&field](const Tensor& state, double time) {
+    return field(state, time);
+  };
+  if (request.init.defined()) {
+    velocity = kept_outside(velocity, request.region, request.init, z);
+  }
+  Tensor estimate;
+  if (watch.on_estimate) {
+    velocity = [inner = std::move(velocity), &estimate](const Tensor& state, double time) {
+      auto v = inner(state, time);
+      estimate = state + v * (1.0 - time);
+      return v;
+    };
+  }
+  const auto after_step = [&](std::int64_t step, std::int64_t steps, const Tensor& state) {
+    if (watch.on_estimate) {
+      watch.on_estimate(estimate);
+    }
+    return watch.on_step(step, steps, state);
+  };
+  const auto x = integrate(velocity, z, time_grid(settings.sampler), settings.sampler, after_step)
+                     .clamp(-1, 1);
+  return request.init.defined() ? at::where(request.region, x, request.init) : x;
 }
 
 SamplingRequest narrowed(const SamplingRequest& request, nn::Share share) {
   auto part = request;
   part.conditions = request.conditions.narrow(share.begin, share.count);
   part.no_text = request.no_text.narrow(share.begin, share.count);
+  if (request.init.defined()) {
+    part.init = request.init.narrow(0, share.begin, share.count);
+    part.region = request.region.narrow(0, share.begin, share.count);
+  }
   part.seeds = request.seeds.subspan(static_cast<std::size_t>(share.begin),
                                      static_cast<std::size_t>(share.count));
   return part;
@@ -98,7 +137,7 @@ SamplingRequest narrowed(const SamplingRequest& request, nn::Share share) {
 }  // namespace
 
 Tensor sample_images(const Generator& model, const SamplingRequest& request,
-                     const SamplingSettings& settings, const StepCallback& on_step) {
+                     const SamplingSettings& settings, const SamplingWatch& watch) {
   const auto images = static_cast<std::int64_t>(request.seeds.size());
   // An adaptive solver's steps follow its whole batch.
   const int team = is_adaptive(settings.sampler.solver)
@@ -107,14 +146,20 @@ Tensor sample_images(const Generator& model, const SamplingRequest& request,
   std::vector<Tensor> parts(static_cast<std::size_t>(team));
   std::atomic<bool> cancelled{false};
   nn::run_team(team, images, [&](int part, nn::Share share) {
-    const auto after_step = [&](std::int64_t step, std::int64_t steps, const Tensor& z) {
-      if (part == 0 && on_step && !on_step(step, steps, z)) {
+    PartWatch part_watch;
+    part_watch.on_step = [&](std::int64_t step, std::int64_t steps, const Tensor& z) {
+      if (part == 0 && watch.on_step && !watch.on_step(step, steps, z)) {
         cancelled = true;
       }
       return !cancelled;
     };
+    if (watch.on_estimate) {
+      part_watch.on_estimate = [&](const Tensor& estimate) {
+        watch.on_estimate(share.begin, estimate);
+      };
+    }
     parts[static_cast<std::size_t>(part)] =
-        sample_part(model, narrowed(request, share), settings, after_step);
+        sample_part(model, narrowed(request, share), settings, part_watch);
   });
   return team == 1 ? parts.front() : at::cat(parts);
 }

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "flow/guidance.h"
@@ -20,6 +21,11 @@ struct SamplingRequest {
   Conditions conditions = {};           ///< N images
   Conditions no_text = {};              ///< the same with empty captions (or the negative caption)
   std::span<const std::int64_t> seeds;  ///< N: an image's noise depends on its seed alone
+  /// (N, C, H, W) in [-1, 1], or undefined: an image to keep outside of its region. Noise is led to
+  /// it along the straight path of training, so that the network always sees it at the right noise
+  /// level; the finished image has its very values there.
+  at::Tensor init = {};
+  at::Tensor region = {};  ///< (N, 1, H, W) bool: where to paint; goes with `init`
   std::int64_t height = 64;
   std::int64_t width = 64;
 };
@@ -31,11 +37,19 @@ struct SamplingSettings {
   NextDiTCall call = {};
 };
 
+/// Follows the making of images.
+struct SamplingWatch {
+  /// Sees the first part's state on the calling thread, and may cancel: the state so far is then
+  /// returned.
+  StepCallback on_step = {};
+  /// Sees, after each step of each part, the x-hat (n, C, H, W) that it led to: images from number
+  /// `first` on. Called from the parts' threads, at the same time.
+  std::function<void(std::int64_t first, const at::Tensor& estimate)> on_estimate = {};
+};
+
 /// Images (N, C, H, W) float32 in [-1, 1] (clamped) from noise; captions are encoded once. Runs
 /// without gradients. On the CPU the parts of a large batch are made at the same time (nn/team.h).
-/// @param on_step  sees the first part's state on the calling thread, and may cancel: the state so
-/// far is then returned
 at::Tensor sample_images(const Generator& model, const SamplingRequest& request,
-                         const SamplingSettings& settings, const StepCallback& on_step = {});
+                         const SamplingSettings& settings, const SamplingWatch& watch = {});
 
 }  // namespace medaug

@@ -76,6 +76,7 @@ std::unique_ptr<CLI::App> make_app(Globals& globals) {
   add_classify(*app, globals);
   add_experiment(*app, globals);
   add_phantom(*app, globals);
+  add_serve(*app, globals);
   add_smoke_test(*app, globals);
   add_rollback(*app, globals);
   add_help(*app, globals);

@@ -203,6 +203,27 @@ struct CompletionCommand {
   std::string shell;
 };
 
+/// `medaug serve`
+struct ServeCommand {
+  std::string checkpoint;
+  std::string host = "127.0.0.1";
+  std::int64_t port = 7860;
+  bool lan = false;
+  std::vector<std::string> allow_hosts;
+  std::string segmenter;
+  std::string training;
+  std::string held_out;
+  std::string runs;
+  std::string root;
+  std::string history = "medaug-history";
+  std::int64_t history_mb = 2048;
+  std::int64_t history_days = 30;
+  std::int64_t queue = 32;
+  std::int64_t drain_seconds = 30;
+  std::string device;
+  std::string precision = "bfloat16";
+};
+
 /// `medaug smoke-test`
 struct SmokeTestCommand {
   bool keep = false;
@@ -212,7 +233,7 @@ using Command =
     std::variant<std::monostate, AugmentCommand, CheckCheckpointCommand, CheckConfigCommand,
                  CheckDataCommand, CheckEnvCommand, CheckPathsCommand, ClassifyCommand,
                  CompletionCommand, EvaluateCommand, ExperimentCommand, GenerateCommand,
-                 HelpCommand, PhantomCommand, RollbackCommand, SegmenterTrainCommand,
+                 HelpCommand, PhantomCommand, RollbackCommand, SegmenterTrainCommand, ServeCommand,
                  SmokeTestCommand, TrainCommand>;
 
 /// What the whole command line says.

@@ -29,6 +29,7 @@ void add_help(CLI::App& app, Globals& globals);
 void add_phantom(CLI::App& app, Globals& globals);
 void add_rollback(CLI::App& app, Globals& globals);
 void add_segmenter(CLI::App& app, Globals& globals);
+void add_serve(CLI::App& app, Globals& globals);
 void add_smoke_test(CLI::App& app, Globals& globals);
 void add_train(CLI::App& app, Globals& globals);
 
