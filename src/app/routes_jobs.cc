@@ -49,9 +49,8 @@ class JobEvents : public EventStream {
       ended = true;
       return out;
     }
-    const auto preview = queue_.preview(id_);
-    if (preview.version > preview_version_ && !is_final(view->job.state)) {
-      preview_version_ = preview.version;
+    for (const auto& preview : queue_.previews(id_, preview_version_)) {
+      preview_version_ = std::max(preview_version_, preview.version);
       out += event("preview", {{"index", preview.index},
                                {"step", preview.step},
                                {"steps", preview.steps},

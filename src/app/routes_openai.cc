@@ -168,16 +168,19 @@ class StreamedAnswer : public EventStream {
 
   std::string take(bool& ended) override {
     std::string out;
-    const auto preview = queue_.preview(answer_.id);
+    const auto previews = queue_.previews(answer_.id, preview_version_);
     const auto view = queue_.view(answer_.id);
     if (!view) {
       ended = true;
       return out;
     }
     const auto& job = view->job;
-    if (preview.version > preview_version_ && partial_is_due(preview)) {
-      preview_version_ = preview.version;
-      out += picture("partial_image", preview.png, job, {{"partial_image_index", sent_partial_++}});
+    for (const auto& preview : previews) {
+      preview_version_ = std::max(preview_version_, preview.version);
+      if (partial_is_due(preview)) {
+        out +=
+            picture("partial_image", preview.png, job, {{"partial_image_index", sent_partial_++}});
+      }
     }
     for (; sent_ < job.images.size(); ++sent_) {
       const auto png = history_.read_file(job.id, std::to_string(sent_) + ".png").value_or("");

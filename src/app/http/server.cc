@@ -11,7 +11,6 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <thread>
-#include <utility>  // Boost 1.74 uses std::exchange without it
 
 #include "app/http/session.h"
 #include "base/error.h"

@@ -13,6 +13,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <random>
@@ -92,6 +93,14 @@ class Bell : public std::enable_shared_from_this<Bell> {
   bool rung_ = false;
 };
 
+/// What an event stream gave.
+struct Taken {
+  std::string bytes;
+  bool ended = false;
+};
+
+const std::string kStillHere = ": still here\n\n";
+
 /// Counts while it lives.
 class Counted {
  public:
@@ -157,15 +166,15 @@ class Session {
     head_only_ = request.method == "HEAD";
     if (auto early = shared_.handlers.admit(request)) {
       keep_alive_ = keep_alive_ && !has_body;
-      co_return co_await answer(std::move(*early), request.id);
+      co_return co_await answer(*early, request.id);
     }
     if (has_body) {
       if (!co_await read_body(parser, request)) {
         co_return false;
       }
     }
-    auto response = co_await handled(request);
-    co_return co_await answer(std::move(response), request.id);
+    Response response = co_await handled(request);
+    co_return co_await answer(response, request.id);
   }
 
   Async<bool> something_arrives() {
@@ -246,28 +255,33 @@ class Session {
   Async<> send_problem(const Problem& problem, const std::string& id) {
     keep_alive_ = false;
     auto response = problem_response(problem, id);
-    co_await answer(std::move(response), id);
+    co_await answer(response, id);
   }
+
+  // GCC 12 destroys temporaries in the arguments of a co_await twice: what is awaited
+  // here takes references and lambdas that capture plain pointers.
 
   /// Runs `work` on a handler's thread: it may read files or decode pictures. The coroutine itself
   /// stays on the connections' thread.
   template <class Work>
-  Async<std::invoke_result_t<Work>> elsewhere(Work work) {
+  Async<std::invoke_result_t<Work>> elsewhere(const Work& work) {
     using Result = std::invoke_result_t<Work>;
-    auto run = [](Work job) -> Async<Result> { co_return job(); };
-    auto task = run(std::move(work));
+    const auto run = [](const Work* job) -> Async<Result> { co_return (*job)(); };
+    auto task = run(&work);
     co_return co_await asio::co_spawn(shared_.pool, std::move(task), asio::use_awaitable);
   }
 
   Async<Response> handled(Request& request) {
     auto* const handle = &shared_.handlers.handle;
     auto* const asked = &request;
-    co_return co_await elsewhere([handle, asked] { return (*handle)(*asked); });
+    const auto work = [handle, asked] { return (*handle)(*asked); };
+    co_return co_await elsewhere(work);
   }
 
-  Async<bool> answer(Response response, const std::string& id) {
+  Async<bool> answer(Response& response, const std::string& id) {
     if (response.pending) {
-      auto ready = co_await awaited(std::move(response.pending));
+      const auto pending = std::move(response.pending);
+      std::optional<Response> ready = co_await awaited(pending);
       if (!ready) {
         co_return false;
       }
@@ -305,28 +319,32 @@ class Session {
   void watch_for_hang_up() {
     auto gone = gone_;
     const std::weak_ptr<Bell> of_session = bell_;
-    auto& socket = stream_.socket();
-    socket.async_wait(
-        asio::ip::tcp::socket::wait_read, [gone, of_session, &socket](error_code error) {
-          const auto bell = of_session.lock();
-          if (error || !bell) {
-            return;
-          }
-          char byte = 0;
-          const auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-          if (got <= 0) {  // a further request may wait here, too: that is no hang-up
-            *gone = true;
-            bell->ring();
-          }
-        });
+    stream_.socket().async_wait(asio::ip::tcp::socket::wait_read, [this, gone,
+                                                                   of_session](error_code error) {
+      const auto bell = of_session.lock();
+      if (error || !bell) {  // without a bell there is no session any more
+        return;
+      }
+      char byte = 0;
+      const auto got = ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+      if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+        watch_for_hang_up();  // readiness of before
+      } else if (got <= 0) {  // a further request may wait here, too: that is no hang-up
+        *gone = true;
+        bell->ring();
+      }
+    });
   }
 
-  Async<std::optional<Response>> awaited(std::shared_ptr<PendingResponse> pending) {
+  /// The answer when it is ready; nothing when the other end has gone.
+  Async<std::optional<Response>> awaited(const std::shared_ptr<PendingResponse>& pending) {
     *gone_ = false;
     pending->wake_with(bell_->ringer());
     watch_for_hang_up();
+    auto* const source = pending.get();
+    const auto take = [source] { return source->take(); };
     while (!*gone_) {
-      auto response = co_await elsewhere([pending] { return pending->take(); });
+      std::optional<Response> response = co_await elsewhere(take);
       if (response) {
         error_code ignored;
         stream_.socket().cancel(ignored);
@@ -356,17 +374,18 @@ class Session {
     const auto pause = poll.count() > 0 ? poll : shared_.limits.heartbeat;
     auto last_sent = std::chrono::steady_clock::now();
     bool ended = false;
+    auto* const source = events.get();
+    const auto take = [source] {
+      Taken some;
+      some.bytes = source->take(some.ended);
+      return some;
+    };
     while (!error && !ended && !*gone_) {
-      auto [bytes, last] = co_await elsewhere([events] {
-        bool end = false;
-        auto some = events->take(end);
-        return std::pair(std::move(some), end);
-      });
-      ended = last;
-      if (bytes.empty() &&
-          std::chrono::steady_clock::now() - last_sent >= shared_.limits.heartbeat) {
-        bytes = ": still here\n\n";
-      }
+      const Taken taken = co_await elsewhere(take);
+      ended = taken.ended;
+      const bool silent = taken.bytes.empty() &&
+                          std::chrono::steady_clock::now() - last_sent >= shared_.limits.heartbeat;
+      const std::string& bytes = silent ? kStillHere : taken.bytes;
       if (!bytes.empty()) {
         stream_.expires_after(shared_.limits.write_time);
         co_await asio::async_write(stream_, asio::buffer(bytes),

@@ -6,7 +6,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
-#include <utility>  // Boost 1.74 uses std::exchange without it
 
 #include "app/http/server.h"
 

@@ -17,7 +17,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kBetweenPreviews = std::chrono::milliseconds(80);  // an eye sees no more
+constexpr auto kBetweenPreviews = std::chrono::milliseconds(150);
 constexpr std::array<double, 10> kLatencyBuckets{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120};
 
 double seconds_since(Clock::time_point begin) {
@@ -54,10 +54,11 @@ struct JobQueue::Active {
   std::int64_t step = 0;
   std::atomic<bool> cancel{false};
   std::uint64_t version = 1;
-  Preview preview;
+  std::map<std::int64_t, Preview> previews;  ///< by image
+  std::uint64_t preview_version = 0;
+  std::map<std::int64_t, Clock::time_point> previewed_at;
   Clock::time_point created_at = Clock::now();
   Clock::time_point started_at = {};
-  Clock::time_point previewed_at = {};
 
   std::int64_t work_left() const {
     const auto images = job.request.count - static_cast<std::int64_t>(job.images.size());
@@ -264,10 +265,17 @@ bool JobQueue::remove(const std::string& id) {
   return history_.remove(id);
 }
 
-Preview JobQueue::preview(const std::string& id) const {
+std::vector<Preview> JobQueue::previews(const std::string& id, std::uint64_t after) const {
+  std::vector<Preview> newer;
   const std::lock_guard lock(mutex_);
-  const auto found = active_.find(id);
-  return found == active_.end() ? Preview() : found->second->preview;
+  if (const auto found = active_.find(id); found != active_.end()) {
+    for (const auto& [index, preview] : found->second->previews) {
+      if (preview.version > after) {
+        newer.push_back(preview);
+      }
+    }
+  }
+  return newer;
 }
 
 std::shared_ptr<void> JobQueue::watch(const std::string& id, bool previews,
@@ -434,40 +442,36 @@ std::vector<at::Tensor> JobQueue::sample(HostedModel& model, const std::vector<S
     }
     return wanted && !stopping_;
   };
-  const bool watched = [&] {
-    const std::lock_guard lock(mutex_);
-    return std::any_of(watchers_.begin(), watchers_.end(), [&](const auto& weak) {
-      const auto watcher = weak.lock();
-      return watcher && watcher->previews;
-    });
-  }();
-  if (watched) {
-    watch.on_estimate = [&](std::int64_t first, const at::Tensor& estimate) {
-      glimpse(batch, first, estimate);
-    };
-  }
+  watch.on_estimate = [&](std::int64_t first, const at::Tensor& estimate) {
+    glimpse(batch, first, estimate);
+  };
   return model.generate(requests, settings, watch);
+}
+
+/// Whether a glimpse of this image is wanted now; then the next one is not for a while.
+bool JobQueue::take_turn(const Slot& slot) {
+  const std::lock_guard lock(mutex_);
+  auto& active = *slot.active;
+  const bool watched = std::any_of(watchers_.begin(), watchers_.end(), [&](const auto& weak) {
+    const auto watcher = weak.lock();
+    return watcher && watcher->previews && watcher->id == active.job.id;
+  });
+  const bool shown =
+      slot.index - static_cast<std::int64_t>(active.job.images.size()) < options_.most_previews;
+  auto& last = active.previewed_at[slot.index];
+  if (!watched || !shown || Clock::now() - last < kBetweenPreviews) {
+    return false;
+  }
+  last = Clock::now();
+  return true;
 }
 
 void JobQueue::glimpse(const std::vector<Slot>& batch, std::int64_t first,
                        const at::Tensor& estimate) {
   for (std::int64_t i = 0; i < estimate.size(0); ++i) {
-    const auto number = static_cast<std::size_t>(first + i);
-    const auto& slot = batch[number];
-    const bool first_of_job = number == 0 || batch[number - 1].active != slot.active;
-    if (!first_of_job) {
+    const auto& slot = batch[static_cast<std::size_t>(first + i)];
+    if (!take_turn(slot)) {
       continue;
-    }
-    {
-      const std::lock_guard lock(mutex_);
-      const bool watched = std::any_of(watchers_.begin(), watchers_.end(), [&](const auto& weak) {
-        const auto watcher = weak.lock();
-        return watcher && watcher->previews && watcher->id == slot.active->job.id;
-      });
-      if (!watched || Clock::now() - slot.active->previewed_at < kBetweenPreviews) {
-        continue;
-      }
-      slot.active->previewed_at = Clock::now();
     }
     auto pixels = estimate[i].clamp(-1, 1).to(at::kCPU);
     const auto longer = std::max(pixels.size(1), pixels.size(2));
@@ -478,9 +482,9 @@ void JobQueue::glimpse(const std::vector<Slot>& batch, std::int64_t first,
     auto png = encode_png(from_unit_range(pixels, 8));
     {
       const std::lock_guard lock(mutex_);
-      auto& preview = slot.active->preview;
-      preview = {preview.version + 1, slot.index, slot.active->step,
-                 slot.active->job.request.sampler.steps, std::move(png)};
+      auto& active = *slot.active;
+      active.previews[slot.index] = {++active.preview_version, slot.index, active.step,
+                                     active.job.request.sampler.steps, std::move(png)};
     }
     changed(slot.active);
   }

@@ -26,11 +26,12 @@ struct QueueOptions {
   std::size_t most_images = 512;  ///< of all waiting jobs together
   double job_seconds = 600.0;     ///< a job that has run longer fails
   std::int64_t preview_side = 256;
+  std::int64_t most_previews = 4;  ///< images of a job that are shown while they are made
 };
 
 /// A glimpse of an image that is being made.
 struct Preview {
-  std::uint64_t version = 0;  ///< grows; 0 = none yet
+  std::uint64_t version = 0;  ///< grows with every glimpse of the job
   std::int64_t index = 0;     ///< image of the job
   std::int64_t step = 0, steps = 0;
   std::string png;
@@ -77,8 +78,8 @@ class JobQueue {
   bool cancel(const std::string& id);
   bool remove(const std::string& id);
 
-  /// The latest glimpse of a job that has at least one watcher.
-  Preview preview(const std::string& id) const;
+  /// Glimpses of a job's images that are newer than `after`. Only a job with a watcher has some.
+  std::vector<Preview> previews(const std::string& id, std::uint64_t after) const;
   /// Calls `on_change` after every change of a job, from any thread, while the returned handle
   /// lives. @param previews  whether glimpses are to be made for it
   std::shared_ptr<void> watch(const std::string& id, bool previews,
@@ -102,6 +103,7 @@ class JobQueue {
   std::vector<Slot> next_batch();
   void run(const std::vector<Slot>& batch);
   std::vector<at::Tensor> sample(HostedModel& model, const std::vector<Slot>& batch);
+  bool take_turn(const Slot& slot);
   void glimpse(const std::vector<Slot>& batch, std::int64_t first, const at::Tensor& estimate);
   void keep(HostedModel& model, const Slot& slot, const at::Tensor& pixels);
   bool is_running(const Active& active) const;
