@@ -118,18 +118,20 @@ std::string JobQueue::submit(JobRequest request, const std::string& key,
   {
     const std::lock_guard lock(mutex_);
     std::int64_t images = request.count;
+    std::size_t waiting = 0;
     for (const auto& one : waiting_) {
-      images += one->job.request.count;
+      images += one->job.request.count - one->begun;
+      waiting += one->begun == 0 ? 1 : 0;
     }
     if (draining_) {
       ++counts_.refused;
       throw HttpError({503, "draining", "the server is stopping", "", "try again later", 10});
     }
-    if (waiting_.size() >= options_.most_waiting ||
+    if (waiting >= options_.most_waiting ||
         std::cmp_greater(images, options_.most_images)) {
       ++counts_.refused;
       const double wait = waiting_.empty() ? 1.0 : eta_of(*waiting_.back(), 0);
-      throw HttpError({503, "queue_full", std::to_string(waiting_.size()) + " jobs wait already",
+      throw HttpError({503, "queue_full", std::to_string(waiting) + " jobs wait already",
                        "", "try again later", std::max(1, static_cast<int>(wait / 4))});
     }
     ++counts_.accepted;
@@ -184,7 +186,7 @@ JobView JobQueue::view_of(const Active& active) const {
     if (one.get() == &active) {
       break;
     }
-    ++position;
+    position += one->begun == 0 ? 1 : 0;
   }
   const bool waits = active.job.state == JobState::kQueued;
   view.progress.position = waits ? std::optional(position) : std::nullopt;
@@ -200,9 +202,11 @@ double JobQueue::eta_of(const Active& active, std::int64_t position) const {
     for (const auto& [id, one] : active_) {
       work += one->job.state == JobState::kRunning ? one->work_left() : 0;
     }
-    for (std::int64_t i = 0; i < position; ++i) {
-      const auto& one = *waiting_[static_cast<std::size_t>(i)];
-      work += one.job.state == JobState::kQueued ? one.work_left() : 0;
+    for (const auto& one : waiting_) {
+      if (one->begun == 0 && position-- <= 0) {
+        break;
+      }
+      work += one->job.state == JobState::kQueued ? one->work_left() : 0;
     }
   }
   return static_cast<double>(work) * seconds_per_work_;
@@ -317,7 +321,8 @@ bool JobQueue::wait_until_idle(std::chrono::milliseconds longest) {
 QueueCounts JobQueue::counts() const {
   const std::lock_guard lock(mutex_);
   auto counts = counts_;
-  counts.waiting = waiting_.size();
+  counts.waiting = static_cast<std::size_t>(std::count_if(
+      waiting_.begin(), waiting_.end(), [](const auto& one) { return one->begun == 0; }));
   counts.running =
       static_cast<std::size_t>(std::count_if(active_.begin(), active_.end(), [](const auto& one) {
         return one.second->job.state == JobState::kRunning;
