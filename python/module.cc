@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#include "convert.h"
+
+namespace medaug::python {
+
+void bind_generator(py::module_& module);   // generator.cc
+void bind_evaluation(py::module_& module);  // evaluation.cc
+
+}  // namespace medaug::python
+
+PYBIND11_MODULE(_native, module) {
+  module.doc() = "The library of medaug. Use the package `medaug`, which wraps this.";
+  module.attr("__version__") = MEDAUG_VERSION;
+  medaug::python::register_errors(module);
+  medaug::python::bind_generator(module);
+  medaug::python::bind_evaluation(module);
+}
