@@ -53,12 +53,12 @@ py::array array_of(const Image& image) {
     const auto* const from = wide.const_data_ptr<std::int32_t>();
     std::transform(from, from + wide.numel(), to,
                    [](std::int32_t v) { return static_cast<std::uint16_t>(v); });
-    return std::move(out);
+    return out;
   }
   py::array_t<std::uint8_t> out(shape);
   std::memcpy(out.mutable_data(), pixels.const_data_ptr<std::uint8_t>(),
               static_cast<std::size_t>(pixels.numel()));
-  return std::move(out);
+  return out;
 }
 
 Image image_of(const py::array& array) {
@@ -90,14 +90,14 @@ py::object object_of(const Json& json) {
       for (const auto& item : json) {
         list.append(object_of(item));
       }
-      return std::move(list);
+      return list;
     }
     default: {
       py::dict dict;
       for (const auto& [key, value] : json.items()) {
         dict[py::str(key)] = object_of(value);
       }
-      return std::move(dict);
+      return dict;
     }
   }
 }

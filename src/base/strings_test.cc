@@ -35,6 +35,21 @@ TEST(Base64, EncodesTheExamplesOfTheStandard) {
   EXPECT_EQ(base64("\xFB\xFF\xFE"), "+//+");
 }
 
+TEST(Base64Decoded, IsTheReverse) {
+  std::string bytes;
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(base64_decoded(base64(bytes)), bytes);
+    bytes.push_back(static_cast<char>(i * 37));
+  }
+}
+
+TEST(Base64Decoded, RefusesWhatNoEncoderWrites) {
+  for (const char* text : {"Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zm9v\n", "Zm 9",
+                           "Zh==", "Zm9=", "Zm9-", "Zm_v"}) {
+    EXPECT_FALSE(base64_decoded(text)) << text;
+  }
+}
+
 TEST(Printable, KeepsTextOfAnyLanguage) {
   EXPECT_EQ(printable("眼底 image π 🙂"), "眼底 image π 🙂");
 }

@@ -2,6 +2,7 @@
 #include "image/image.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/randint.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -249,6 +250,22 @@ TEST(UnitRange, EndsAreMinusOneAndOneAndEachLevelComesBack) {
               ElementsAre(0, 32768, 65535));
   EXPECT_THAT(numbers(from_unit_range(unit * 3.0, 8).pixels.flatten().slice(0, 0, 2)),
               ElementsAre(0, 0));
+}
+
+TEST(DecodeImage, OfBytesIsThatOfTheFile) {
+  const auto image = Image{at::randint(0, 255, {3, 5, 7}, at::kByte), 8};
+  const auto bytes = encode_png(image, {{"seed", "7"}});
+  EXPECT_TRUE(at::equal(decode_image(bytes, "upload").pixels, image.pixels));
+  EXPECT_EQ(text_of_png(bytes, "upload").at("seed"), "7");
+  EXPECT_FALSE(decode_opacity(bytes, "upload").defined());
+  EXPECT_THROW(decode_image(bytes.substr(0, 40), "upload"), Error);
+  EXPECT_THROW(decode_image(bytes, "upload", {.max_pixels = 34}), Error);
+}
+
+TEST(DecodeMaskLevels, OfBytesKeepsTheNumbers) {
+  const auto labels = at::randint(0, 3, {1, 4, 6}, at::kByte);
+  EXPECT_TRUE(
+      at::equal(decode_mask_levels(encode_png({labels, 8}), "upload"), labels.to(at::kInt)));
 }
 
 }  // namespace

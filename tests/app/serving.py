@@ -173,7 +173,7 @@ class Server:
     def metric(self, name):
         for line in self.ask("GET", "/metrics").body.decode().splitlines():
             if line.startswith(name + " "):
-                return float(line.split(" ")[1])
+                return float(line.rsplit(" ", 1)[1])
         raise KeyError(name)
 
 

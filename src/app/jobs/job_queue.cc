@@ -127,12 +127,11 @@ std::string JobQueue::submit(JobRequest request, const std::string& key,
       ++counts_.refused;
       throw HttpError({503, "draining", "the server is stopping", "", "try again later", 10});
     }
-    if (waiting >= options_.most_waiting ||
-        std::cmp_greater(images, options_.most_images)) {
+    if (waiting >= options_.most_waiting || std::cmp_greater(images, options_.most_images)) {
       ++counts_.refused;
       const double wait = waiting_.empty() ? 1.0 : eta_of(*waiting_.back(), 0);
-      throw HttpError({503, "queue_full", std::to_string(waiting) + " jobs wait already",
-                       "", "try again later", std::max(1, static_cast<int>(wait / 4))});
+      throw HttpError({503, "queue_full", std::to_string(waiting) + " jobs wait already", "",
+                       "try again later", std::max(1, static_cast<int>(wait / 4))});
     }
     ++counts_.accepted;
   }
