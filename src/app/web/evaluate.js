@@ -2,9 +2,9 @@
 // Runs `medaug evaluate` over two sources of the server and shows where its report is.
 import { download, get, post } from "./api.js";
 import { byId, button, make } from "./dom.js";
-import { bind, t, unbind } from "./i18n.js";
+import { bind, dateTime, t, unbind } from "./i18n.js";
+import { isFinal } from "./jobs.js";
 import { announce, errorText, guarded } from "./messages.js";
-import { read, write } from "./store.js";
 
 const kPoll = 1000;  // ms
 const kSelects = ["generated", "reference", "training"];
@@ -39,7 +39,6 @@ class Evaluate {
 
   loadSources = guarded(async () => {
     const { sources } = await get("/v1/evaluation/sources");
-    this.names = new Map(sources.map(({ id, name }) => [id, name]));
     for (const name of kSelects) {
       const select = byId(`v-${name}`);
       const before = select.value;
@@ -80,11 +79,7 @@ class Evaluate {
       return;
     }
     try {
-      const evaluation = await post("/v1/evaluations", request);
-      const name = (id) => this.names.get(id);
-      write(`evaluation.${evaluation.id}`,
-        [name(request.generated), name(request.reference)].filter(Boolean).join(" – "));
-      this.take(evaluation);
+      this.take(await post("/v1/evaluations", request));
       announce("evaluate.started");
       this.poll();
     } catch (error) {
@@ -109,7 +104,7 @@ class Evaluate {
       try {
         const { evaluations } = await get("/v1/evaluations");
         evaluations.toReversed().forEach((evaluation) => this.take(evaluation));
-        this.busy ||= evaluations.some(({ state }) => state === "running");
+        this.busy ||= evaluations.some((evaluation) => !isFinal(evaluation));
       } catch (error) {
         bind(byId("evaluate-error"), "plain", { text: () => errorText(error) });
         this.busy = true;
@@ -128,7 +123,7 @@ class Evaluate {
     const element = this.card(evaluation);
     if (old) {
       old.element.replaceWith(element);
-      if (evaluation.state !== "running") {
+      if (isFinal(evaluation)) {
         announce(`evaluate.${evaluation.state}`);
       }
     } else {
@@ -138,9 +133,17 @@ class Evaluate {
   }
 
   card(evaluation) {
-    const { id, state, part, done, total, error } = evaluation;
-    const children = [make("h3", {}, read(`evaluation.${id}`) ?? id.slice(0, 8)),
-      make("p", { class: "job-row" }, make("span", { class: "band", t: `evaluate.${state}` }))];
+    const { state, created, sources, part, done, total, error } = evaluation;
+    const { generated, reference, training } = sources;
+    const details = () => [dateTime(created),
+      training ? t("evaluate.with_training", { name: training }) : ""].filter(Boolean).join(" · ");
+    const children = [make("h3", {}, [generated, reference].filter(Boolean).join(" – ")),
+      make("p", { class: "job-row" }, make("span", { class: `band ${state}`,
+        t: `evaluate.${state}` }), make("span", { class: "quiet small",
+        t: ["plain", { text: details }] }))];
+    if (state === "queued") {
+      return make("article", { class: "card" }, children);
+    }
     if (state === "running") {
       const text = ["evaluate.part", { part: part ?? "", done, total }];
       children.push(make("p", { class: "quiet", t: text }),

@@ -10,6 +10,7 @@ import { read, readShared, write, writeShared } from "./store.js";
 
 const kTabs = ["generate", "compare", "history", "evaluate", "training"];
 const kReadyEvery = 8000;  // ms
+const kOfflineEvery = 1500;
 const kStartAgain = 1500;
 
 // Views that are not needed for the first look come when their tab is opened.
@@ -79,7 +80,13 @@ const startTabs = () => {
   return openTab(kTabs.includes(saved) ? saved : "generate");
 };
 
+let serverState = "connecting";
+
 const setServer = (state) => {
+  if (serverState === "offline" && state !== "offline") {
+    window.dispatchEvent(new Event("online"));  // whatever waits to try again does so now
+  }
+  serverState = state;
   byId("server").dataset.state = state;
   bind(byId("server-text"), `server.${state}`);
 };
@@ -96,8 +103,13 @@ const checkServer = async () => {
 };
 
 const watchServer = () => {
-  checkServer();
-  setInterval(() => document.hidden || checkServer(), kReadyEvery);
+  const watch = async () => {
+    if (!document.hidden) {
+      await checkServer();
+    }
+    setTimeout(watch, serverState === "offline" ? kOfflineEvery : kReadyEvery);
+  };
+  watch();
   document.addEventListener("visibilitychange", () => document.hidden || checkServer());
 };
 

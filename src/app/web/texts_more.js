@@ -122,6 +122,8 @@ export const moreTexts = {
   "evaluate.need_generated": ["请选择生成图像的来源。", "Choose where the generated images are."],
   "evaluate.need_training": ["查找复制需要训练图像。", "Looking for copies needs the training images."],
   "evaluate.started": ["评估已开始。", "Evaluation started."],
+  "evaluate.queued": ["排队中", "Waiting"],
+  "evaluate.with_training": ["训练图像：{name}", "training images: {name}"],
   "evaluate.running": ["进行中", "Running"],
   "evaluate.done": ["已完成", "Finished"],
   "evaluate.failed": ["失败", "Failed"],
