@@ -4,6 +4,12 @@
 # Out: medaug::torch, MEDAUG_TORCH_VERSION, MEDAUG_TORCH_CUDA, MEDAUG_TORCH_LIB_DIR
 include_guard(GLOBAL)
 set(MEDAUG_TORCH_DIR "$ENV{MEDAUG_TORCH_DIR}" CACHE PATH "folder torch/ of an unpacked PyTorch wheel")
+if(NOT MEDAUG_TORCH_DIR AND SKBUILD)  # pip install: the torch that the package will be used with
+  find_package(Python COMPONENTS Interpreter REQUIRED)
+  if(EXISTS "${Python_SITELIB}/torch/lib/libtorch_cpu.so")
+    set_property(CACHE MEDAUG_TORCH_DIR PROPERTY VALUE "${Python_SITELIB}/torch")
+  endif()
+endif()
 if(NOT MEDAUG_TORCH_DIR)
   file(GLOB _found LIST_DIRECTORIES true "${PROJECT_SOURCE_DIR}/.venv/lib/python3.*/site-packages/torch"
        "$ENV{VIRTUAL_ENV}/lib/python3.*/site-packages/torch")

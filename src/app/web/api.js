@@ -108,6 +108,7 @@ export const callAgain = async (method, path, options = {}) => {
   }
 };
 
+export const getOnce = async (path) => (await call("GET", path)).json();
 export const get = async (path, options) => (await callAgain("GET", path, options)).json();
 
 const withJson = (value, headers = {}) => ({ body: JSON.stringify(value),

@@ -73,14 +73,15 @@ export class Curve {
   async draw(series, { logarithmic = false, label, parameters }) {
     bind(this.canvas, label, parameters, "aria-label");
     const Chart = await loadLibrary();
+    const shown = series.filter(({ values }) => values.some(Number.isFinite));
     const options = {
       animation: false, responsive: true, maintainAspectRatio: false, parsing: false,
       normalized: true, interaction: { mode: "nearest", axis: "x", intersect: false },
       scales: axes(logarithmic),
-      plugins: { legend: { display: series.length > 1,
+      plugins: { legend: { display: shown.length > 1,
         labels: { color: color("--ink"), usePointStyle: false, boxWidth: 36, boxHeight: 0 } } },
     };
-    const data = { datasets: series.map(dataset) };
+    const data = { datasets: shown.map(dataset) };
     if (this.chart) {
       Object.assign(this.chart, { options });
       this.chart.data = data;

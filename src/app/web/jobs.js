@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Jobs that this page started or found. The oldest unfinished one is followed live, the others are
 // polled: a browser has only six connections to a server, over all tabs.
-import { get, postAgain, randomKey } from "./api.js";
+import { get, getOnce, postAgain, randomKey } from "./api.js";
 import { makeEvents } from "./dom.js";
 import { notify, notifyError } from "./messages.js";
 import { follow } from "./sse.js";
@@ -104,7 +104,7 @@ export class Jobs {
   followOne(id) {
     const { entries, events } = this;
     return follow(`/v1/jobs/${id}/events`, {
-      before: async () => this.take(await get(`/v1/jobs/${id}`)),
+      before: async () => this.take(await getOnce(`/v1/jobs/${id}`)),
       finished: () => !entries.has(id),
       onLink: (linked) => {
         const entry = entries.get(id);

@@ -135,7 +135,7 @@ export class MaskBox {
 
   thumbnail(mask) {
     const canvas = make("canvas", { class: "thumb mask-thumb" });
-    drawOverlay(canvas, mask, this.classes, "fill");
+    drawOverlay(canvas, mask, this.classes, "fill", 0);
     return canvas;
   }
 

@@ -4,7 +4,7 @@ import { fromBase64 } from "./png.js";
 import { callAgain } from "./api.js";
 
 const kMostSide = 8192;
-const kOutlineSide = 512;  // outlines and hatching are drawn finer than the labels
+const kOverlaySide = 768;  // overlays are drawn finer than the labels
 
 // Colour management and premultiplied alpha would change the values of a mask's pixels.
 export const decodeImage = async (blob) => {
@@ -142,18 +142,18 @@ const colorAt = (mask, scale, x, y, paints, mode) => {
   const here = mask.labels[Math.floor(y / scale) * mask.width + Math.floor(x / scale)];
   const paint = paints.get(here);
   if (!paint) {
-    const shaded = mode !== "fill" && anyAround(mask, scale, x, y, 1, (label) => paints.has(label));
+    const shaded = mode !== "fill" &&
+      anyAround(mask, scale, x, y, Math.max(1, Math.round(scale / 4)), (label) => paints.has(label));
     return shaded ? kShade : null;
   }
   const covered = mode === "fill" || (mode === "hatch" && paint.hatch(x, y)) ||
-    anyAround(mask, scale, x, y, Math.max(1, Math.round(scale / 3)), (label) => label !== here);
+    anyAround(mask, scale, x, y, Math.max(1, Math.round(scale / 2.5)), (label) => label !== here);
   return covered ? paint.rgba : null;
 };
 
 // Draws the labels as "fill", "outline" or "hatch" into a canvas that lies over an image.
-export const drawOverlay = (canvas, mask, classes, mode) => {
-  const fine = Math.max(1, Math.floor(kOutlineSide / Math.max(mask.width, mask.height)));
-  const scale = mode === "fill" ? 1 : fine;
+export const drawOverlay = (canvas, mask, classes, mode, side = kOverlaySide) => {
+  const scale = Math.max(1, Math.floor(side / Math.max(mask.width, mask.height)));
   canvas.width = mask.width * scale;
   canvas.height = mask.height * scale;
   const context = canvas.getContext("2d");

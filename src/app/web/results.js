@@ -112,7 +112,7 @@ export class Results {
     }
     bar.append(button("use", () => this.onUse(job)));
     if (job.request.has_mask && job.images.length > 0) {
-      bar.append(...this.overlayControls());
+      bar.append(this.overlayControls());
     }
     return bar;
   }
@@ -131,8 +131,9 @@ export class Results {
     };
     select.addEventListener("change", change);
     range.addEventListener("input", change);
-    return [make("label", { class: "inline" }, make("span", { t: "overlay" }), select),
-      make("label", { class: "inline" }, make("span", { t: "opacity" }), range)];
+    return make("div", { class: "bar overlay-controls" },
+      make("label", { class: "inline" }, make("span", { t: "overlay" }), select),
+      make("label", { class: "inline" }, make("span", { t: "opacity" }), range));
   }
 
   card(job, image) {

@@ -56,6 +56,7 @@ export const moreTexts = {
     "Image with seed {seed} pinned: open another one to compare with it."],
   "pin.name": ["已固定：{name}", "Pinned: {name}"],
   "viewer.title": ["图像 {n} / {of}，种子 {seed}", "Image {n} of {of}, seed {seed}"],
+  "viewer.smooth": ["屏幕上平滑像素", "Smooth pixels on screen"],
   compare: ["对比", "Compare with"],
   "compare.none": ["不对比", "Nothing"],
   "compare.wipe": ["分界位置", "Wipe"],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Training runs: live curves, rate, last good checkpoint, and the samples over time.
-import { get, showPicture } from "./api.js";
+import { get, getOnce, showPicture } from "./api.js";
 import { Curve, smooth } from "./charts.js";
 import { byId, fact, make } from "./dom.js";
 import { bind, dateTime, duration, number, t } from "./i18n.js";
@@ -38,6 +38,7 @@ const lossSeries = ({ train, validation }, share) => {
 class Training {
   constructor({ capabilities }) {
     this.enabled = capabilities.runs;
+    this.model = capabilities.model.name;
     byId("training-off").hidden = this.enabled;
     byId("training-body").hidden = !this.enabled;
     this.curves = { loss: new Curve("chart-loss"), grad_norm: new Curve("chart-grad_norm"),
@@ -90,7 +91,8 @@ class Training {
     byId("training-body").hidden = runs.length === 0;
     if (runs.length > 0) {
       const id = [this.id, this.wanted].find((key) => runs.some((run) => run.id === key)) ??
-        (runs.find(({ active }) => active) ?? runs[0]).id;
+        (runs.find(({ active }) => active) ?? runs.find(({ name }) => name === this.model) ??
+          runs[0]).id;
       select.value = id;
       await this.open(id);
     }
@@ -109,7 +111,7 @@ class Training {
     const abort = new AbortController();
     this.abort = abort;
     follow(`/v1/runs/${id}/events`, { signal: abort.signal, finished: () => false,
-      before: async () => this.take(id, await get(`/v1/runs/${id}`)),
+      before: async () => this.take(id, await getOnce(`/v1/runs/${id}`)),
       onEvent: (name, data) => name === "run" && this.take(id, data) }).catch(notifyError);
   }
 
@@ -136,7 +138,8 @@ class Training {
       fact("training.rate", text(() => t("training.per_second", { rate: plain(run.rate, 1) }))),
       fact("training.eta", text(() => (Number.isFinite(run.eta_seconds) ?
         duration(run.eta_seconds) : "–"))),
-      fact("training.learning_rate", text(() => run.learning_rate?.toPrecision(3) ?? "–")),
+      fact("training.learning_rate", text(() => (run.learning_rate ?
+        run.learning_rate.toPrecision(3) : plain(run.learning_rate)))),
       fact("training.grad_norm", text(() => plain(run.series.train.grad_norm?.at(-1), 3))),
       fact("training.checkpoint", text(() => checkpointText(run.last_checkpoint))),
       fact("training.updated", text(() => dateTime(run.updated))));
@@ -171,6 +174,7 @@ class Training {
       return;
     }
     const slider = byId("sample-step");
+    slider.hidden = samples.length < 2;
     const atEnd = Number(slider.value) >= Number(slider.max) || this.samplesOf !== this.id;
     slider.max = samples.length - 1;
     if (atEnd) {

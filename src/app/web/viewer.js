@@ -6,6 +6,7 @@ import { bind, t, unbind } from "./i18n.js";
 import { drawOverlay, maskOfJob } from "./masks.js";
 import { guarded, notify } from "./messages.js";
 import { agreementOf, altOf, saveImage, settingsText } from "./results.js";
+import { read, write } from "./store.js";
 
 export class Viewer {
   constructor(classes) {
@@ -18,7 +19,19 @@ export class Viewer {
     byId("viewer-compare").addEventListener("change", () => this.showOther());
     byId("viewer-wipe").addEventListener("input", () => this.wipe());
     byId("viewer-overlay").addEventListener("change", () => this.showOverlay());
+    const smooth = byId("viewer-smooth");
+    smooth.checked = read("smooth", true);
+    smooth.addEventListener("change", () => {
+      write("smooth", smooth.checked);
+      this.smooth();
+    });
+    this.smooth();
     this.dialog.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  // As viewers in a clinic do, or the bare pixels.
+  smooth() {
+    document.documentElement.classList.toggle("smooth", byId("viewer-smooth").checked);
   }
 
   get image() {
@@ -30,6 +43,7 @@ export class Viewer {
     this.at = Math.max(0, job.images.findIndex((image) => image.index === index));
     this.wanted = compare;
     byId("viewer-overlay").disabled = !job.request.has_mask;
+    byId("viewer-overlay").value = compare ? "none" : read("overlay", {}).mode ?? "outline";
     this.dialog.showModal();
     this.show();
   }
