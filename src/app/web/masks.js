@@ -142,8 +142,9 @@ const colorAt = (mask, scale, x, y, paints, mode) => {
   const here = mask.labels[Math.floor(y / scale) * mask.width + Math.floor(x / scale)];
   const paint = paints.get(here);
   if (!paint) {
+    const reach = Math.max(1, Math.round(scale / 4));
     const shaded = mode !== "fill" &&
-      anyAround(mask, scale, x, y, Math.max(1, Math.round(scale / 4)), (label) => paints.has(label));
+      anyAround(mask, scale, x, y, reach, (label) => paints.has(label));
     return shaded ? kShade : null;
   }
   const covered = mode === "fill" || (mode === "hatch" && paint.hatch(x, y)) ||

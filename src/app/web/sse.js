@@ -65,7 +65,8 @@ const readOnce = async (path, signal, onEvent) => {
 };
 
 // `before` fetches the present state ahead of each connection, in one attempt: an event that was
-// missed does no harm. `onLink(false)` says that the connection is lost, `onLink(true)` that it is back.
+// missed does no harm. `onLink(false)` says that the connection is lost, `onLink(true)` that it is
+// back.
 export const follow = async (path, { signal, before, onEvent, finished, onLink = () => {} }) => {
   let wait = kFirstWait;
   while (!signal?.aborted) {
