@@ -48,6 +48,15 @@ void check_options(const ServiceOptions& options) {
   }
 }
 
+/// What every answer says to browsers.
+void add_headers(Response& response, const std::string& path) {
+  if (path.rfind("/v1/", 0) == 0) {
+    response.headers.emplace_back("Cache-Control", "no-store");
+  }
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  response.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+}
+
 }  // namespace
 
 Service::Service(ServiceOptions options)
@@ -114,7 +123,9 @@ std::optional<Response> Service::admit(Request& head) {
   const auto refuse = [&](const Problem& problem) {
     ++client_errors_;
     unauthorized_ += problem.status == 401 ? 1 : 0;
-    return problem_response(problem, head.id);
+    auto response = problem_response(problem, head.id);
+    add_headers(response, head.path);
+    return response;
   };
   // Unknown addresses want the token, too: they tell nothing to strangers.
   const bool needs_token = match.route == nullptr || match.route->needs_token;
@@ -167,14 +178,9 @@ std::optional<Problem> Service::check_body(const Request& head, const Route& rou
 
 Response Service::handle(Request& request) {
   auto response = dispatch(request);
-  (response.status >= 500   ? server_errors_
-   : response.status >= 400 ? client_errors_
-                            : requests_) += response.status >= 400 ? 1 : 0;
-  if (request.path.rfind("/v1/", 0) == 0) {
-    response.headers.emplace_back("Cache-Control", "no-store");
-  }
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  response.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+  client_errors_ += response.status >= 400 && response.status < 500 ? 1 : 0;
+  server_errors_ += response.status >= 500 ? 1 : 0;
+  add_headers(response, request.path);
   return response;
 }
 

@@ -120,7 +120,9 @@ class Requests(unittest.TestCase):
         self.refused(self.post({"prompt": ""}, Origin="null"), 403, code="forbidden_origin")
 
     def test_foreign_origin(self):
-        self.refused(self.post({"prompt": ""}, Origin="http://evil.example"), 403)
+        answer = self.post({"prompt": ""}, Origin="http://evil.example")
+        self.refused(answer, 403)
+        self.assertEqual(answer.headers["cross-origin-resource-policy"], "same-origin")
 
     def test_another_port_is_foreign(self):
         self.refused(self.post({"prompt": ""}, Origin="http://127.0.0.1:1"), 403)
