@@ -51,7 +51,10 @@ Evaluations::Evaluations(fs::path root, fs::path output, fs::path segmenter)
 }
 
 Evaluations::~Evaluations() {
-  stopping_ = true;
+  {
+    const std::lock_guard lock(mutex_);  // or the worker may miss it between asking and waiting
+    stopping_ = true;
+  }
   wake_.notify_all();
   worker_.join();
 }

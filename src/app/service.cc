@@ -99,9 +99,11 @@ Service::~Service() {
   if (nearest_loader_.joinable()) {
     nearest_loader_.join();
   }
+  // Handlers and waiting answers use the queue: they end first.
+  http_->stop();
+  http_.reset();
   evaluations_.reset();
   queue_.reset();
-  http_->stop();
 }
 
 bool Service::shut_down(std::chrono::milliseconds longest) {
