@@ -3,19 +3,17 @@
 
 #include <algorithm>
 #include <charconv>
-#include <random>
 
+#include "app/sampling_fields.h"
 #include "app/service.h"
 #include "app/zip.h"
 #include "base/files.h"
 #include "base/strings.h"
-#include "training/options.h"
 
 namespace medaug::app {
 namespace {
 
 constexpr std::int64_t kMostImages = 64;
-constexpr std::int64_t kMostSteps = 1000;
 
 [[noreturn]] void not_found(const std::string& what) {
   throw HttpError({404, "not_found", what + " is not here (any more)", "", ""});
@@ -80,34 +78,13 @@ std::int64_t index_of(const std::string& text) {
   return value;
 }
 
-std::int64_t random_seed() {
-  std::random_device random;
-  return static_cast<std::int64_t>(random() & 0x7FFFFFFFU);
-}
-
 }  // namespace
 
 JobRequest Service::job_request(RequestFields& fields) const {
   const auto model = model_.current();
-  const auto defaults = model->defaults();
   const auto& preprocess = model->info().preprocess;
-  JobRequest request;
-  if (!fields.has("prompt")) {
-    refuse_field("prompt", "is missing; it may be empty");
-  }
-  request.prompt = fields.text("prompt", "");
-  request.negative_prompt = fields.text("negative_prompt", "");
-  request.count = fields.integer("count", 1, kMostImages).value_or(1);
-  const auto largest_seed = static_cast<std::int64_t>(kLargestSeed);
-  const auto seed = fields.integer("seed", 0, largest_seed - kMostImages);
-  request.seed = seed ? *seed : random_seed();
-  request.sampler = defaults.sampler;
-  request.guidance = defaults.guidance;
-  request.sampler.steps = fields.integer("steps", 1, kMostSteps).value_or(defaults.sampler.steps);
-  request.sampler.solver = *enum_from_name<Solver>(fields.choice(
-      "solver", enum_choices<Solver>(), std::string(enum_name(defaults.sampler.solver))));
-  request.guidance.text = fields.number("guidance", 0, 100).value_or(defaults.guidance.text);
-  request.guidance.mask = fields.number("mask_guidance", 0, 100).value_or(defaults.guidance.mask);
+  auto request =
+      sampling_request(fields, *model, {"count", "guidance", "mask_guidance", kMostImages});
   const auto most = std::max(preprocess.height(), preprocess.width()) * 4;
   request.height = fields.integer("height", 8, most).value_or(preprocess.height());
   request.width = fields.integer("width", 8, most).value_or(preprocess.width());

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <limits>
 
+#include "app/sampling_fields.h"
 #include "app/service.h"
 #include "base/strings.h"
 
@@ -222,28 +223,9 @@ class StreamedAnswer : public EventStream {
 
 JobRequest Service::openai_request(RequestFields& fields, bool edit) const {
   const auto model = model_.current();
-  const auto defaults = model->defaults();
   const auto& preprocess = model->info().preprocess;
-  JobRequest request;
-  if (!fields.has("prompt")) {
-    refuse_field("prompt", "is missing");
-  }
-  request.prompt = fields.text("prompt", "");
-  request.negative_prompt = fields.text("negative_prompt", "");
-  request.count = fields.integer("n", 1, kMostImages).value_or(1);
-  const auto most_seed = std::int64_t{9'000'000'000'000'000} - kMostImages;
-  request.seed = fields.integer("seed", 0, most_seed).value_or(-1);
-  if (request.seed < 0) {
-    request.seed = std::strtoll(new_id().substr(0, 7).c_str(), nullptr, 16);
-  }
-  request.sampler = defaults.sampler;
-  request.guidance = defaults.guidance;
-  request.sampler.steps = fields.integer("steps", 1, 1000).value_or(defaults.sampler.steps);
-  request.sampler.solver = *enum_from_name<Solver>(fields.choice(
-      "solver", enum_choices<Solver>(), std::string(enum_name(defaults.sampler.solver))));
-  request.guidance.text = fields.number("guidance_scale", 0, 100).value_or(defaults.guidance.text);
-  request.guidance.mask =
-      fields.number("mask_guidance_scale", 0, 100).value_or(defaults.guidance.mask);
+  auto request =
+      sampling_request(fields, *model, {"n", "guidance_scale", "mask_guidance_scale", kMostImages});
   const auto size = parse_size(fields.text("size", "auto"));
   request.width = size ? size->width : preprocess.width();
   request.height = size ? size->height : preprocess.height();
