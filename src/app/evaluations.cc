@@ -4,12 +4,13 @@
 #include <algorithm>
 #include <fstream>
 #include <memory>
-#include <set>
 
 #include "app/jobs/job.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "evaluation/copies.h"
+#include "evaluation/items.h"
 #include "evaluation/report.h"
 
 namespace medaug::app {
@@ -21,14 +22,6 @@ constexpr int kDepth = 4;
 constexpr std::size_t kMostSources = 500;
 constexpr std::size_t kMostWaiting = 8;
 constexpr std::int64_t kMostResultBytes = 512LL << 20;
-
-bool is_picture(const fs::path& file) {
-  static const std::set<std::string> kEndings = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"};
-  auto ending = file.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return kEndings.count(ending) > 0;
-}
 
 std::int64_t lines_of(const fs::path& file) {
   std::ifstream in(file);
@@ -121,6 +114,25 @@ fs::path Evaluations::source(const std::string& id, const char* field) {
   return found->second["path"].get<std::string>();
 }
 
+/// What `audit_copies` would find only after everything else was measured.
+void Evaluations::check_copies(const EvaluationRequest& request) {
+  source(request.training, "training");
+  source(request.reference, "reference");
+  if (request.training.empty() || request.reference.empty()) {
+    throw HttpError({400, "invalid_request", "copies are looked for among training images",
+                     request.training.empty() ? "training" : "reference",
+                     "give the training images, and as reference real images that are not among "
+                     "them"});
+  }
+  const auto images = sources_[request.reference]["images"].get<std::int64_t>();
+  if (images < CopyDetector::kLeastHeldOut) {
+    throw HttpError({400, "invalid_request",
+                     std::to_string(images) + " held-out images are too few to tell copies by",
+                     "reference",
+                     "at least " + std::to_string(CopyDetector::kLeastHeldOut) + " are needed"});
+  }
+}
+
 std::string Evaluations::submit(const EvaluationRequest& request) {
   const std::lock_guard lock(mutex_);
   if (waiting_.size() >= kMostWaiting) {
@@ -128,6 +140,9 @@ std::string Evaluations::submit(const EvaluationRequest& request) {
         {503, "queue_full", "too many evaluations wait already", "", "try again later", 30});
   }
   Entry entry;
+  if (request.copies) {
+    check_copies(request);
+  }
   entry.id = new_id();
   entry.created = now_seconds();
   auto& options = entry.options;

@@ -63,6 +63,7 @@ class Evaluations {
 
   void scan();
   std::filesystem::path source(const std::string& id, const char* field);
+  void check_copies(const EvaluationRequest& request);
   static Json json_of(const Entry& entry);
   void work();
   void run(const EvaluateOptions& options, const std::string& id);

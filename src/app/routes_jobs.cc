@@ -2,11 +2,11 @@
 // The job API: docs/API.md.
 
 #include <algorithm>
-#include <charconv>
 
 #include "app/sampling_fields.h"
 #include "app/service.h"
 #include "app/zip.h"
+#include "base/ascii.h"
 #include "base/files.h"
 #include "base/strings.h"
 
@@ -70,12 +70,11 @@ class JobEvents : public EventStream {
 };
 
 std::int64_t index_of(const std::string& text) {
-  std::int64_t value = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0) {
+  const auto value = number_in<std::int64_t>(text);
+  if (!value || *value < 0) {
     not_found("an image '" + printable(text, 20) + "'");
   }
-  return value;
+  return *value;
 }
 
 }  // namespace
@@ -120,11 +119,8 @@ void Service::add_job_routes() {
   router_.add({"GET", "/v1/jobs", BodyKind::kNone, true, [this](Request& request, const Parts&) {
                  auto limit = std::int64_t{50};
                  if (request.query.count("limit") > 0) {
-                   const auto& text = request.query["limit"];
-                   const auto [end, error] =
-                       std::from_chars(text.data(), text.data() + text.size(), limit);
-                   if (error != std::errc() || end != text.data() + text.size() || limit < 1 ||
-                       limit > 200) {
+                   limit = number_in<std::int64_t>(request.query["limit"]).value_or(0);
+                   if (limit < 1 || limit > 200) {
                      refuse_field("limit", "must be a whole number from 1 to 200");
                    }
                  }

@@ -4,11 +4,11 @@
 // negative_prompt, label_mask.
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
 #include "app/sampling_fields.h"
 #include "app/service.h"
+#include "base/ascii.h"
 #include "base/strings.h"
 
 namespace medaug::app {
@@ -26,13 +26,11 @@ std::optional<Size> parse_size(const std::string& text) {
   if (text.empty() || text == "auto") {
     return std::nullopt;
   }
-  Size size;
-  const auto* const end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), end, size.width);
-  if (first.ec == std::errc() && first.ptr != end && *first.ptr == 'x') {
-    const auto second = std::from_chars(first.ptr + 1, end, size.height);
-    if (second.ec == std::errc() && second.ptr == end && size.width > 0 && size.height > 0 &&
-        size.width <= 8192 && size.height <= 8192) {
+  const auto cross = text.find('x');
+  if (cross != std::string::npos) {
+    const Size size{number_in<std::int64_t>(text.substr(0, cross)).value_or(0),
+                    number_in<std::int64_t>(text.substr(cross + 1)).value_or(0)};
+    if (size.width > 0 && size.height > 0 && size.width <= 8192 && size.height <= 8192) {
       return size;
     }
   }

@@ -8,6 +8,7 @@
 
 #include "app/service.h"
 #include "base/strings.h"
+#include "data/class_info.h"
 #include "image/overlay.h"
 #include "training/options.h"
 #include "training/sampling.h"
@@ -59,13 +60,9 @@ std::string colour_of(const PreprocessOptions& preprocess, std::int64_t k) {
 Json classes_json(const PreprocessOptions& preprocess) {
   Json classes = Json::array();
   for (std::int64_t k = 0; k < preprocess.mask_classes; ++k) {
-    const auto i = static_cast<std::size_t>(k);
-    const auto name = i < preprocess.class_names.size() ? preprocess.class_names[i]
-                                                        : "class " + std::to_string(k + 1);
-    const auto label = i < preprocess.mask_labels.size() ? preprocess.mask_labels[i]
-                       : preprocess.mask_classes == 1    ? 255
-                                                         : k + 1;
-    classes.push_back({{"name", name}, {"label", label}, {"color", colour_of(preprocess, k)}});
+    classes.push_back({{"name", class_name(preprocess, k)},
+                       {"label", class_label(preprocess, k)},
+                       {"color", colour_of(preprocess, k)}});
   }
   return classes;
 }
@@ -142,6 +139,7 @@ Json Service::capabilities() const {
           {"examples", examples},
           {"segmenter", model->has_segmenter()},
           {"nearest", model_.nearest() != nullptr},
+          {"nearest_problem", model_.nearest_problem()},
           {"runs", runs_ != nullptr},
           {"evaluation", evaluations_ != nullptr},
           {"token_required", !options_.token.empty()},

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The training and the evaluation tab.
 
-#include <charconv>
 #include <chrono>
 
 #include "app/service.h"
+#include "base/ascii.h"
 
 namespace medaug::app {
 namespace {
@@ -72,12 +72,8 @@ void Service::add_run_routes() {
                }});
   router_.add({"GET", "/v1/runs/{id}/samples/{n}.png", BodyKind::kNone, true,
                [folders](Request&, const Parts& parts) {
-                 std::int64_t step = -1;
-                 const auto& text = parts[1];
-                 const auto [end, error] =
-                     std::from_chars(text.data(), text.data() + text.size(), step);
-                 const bool whole = error == std::errc() && end == text.data() + text.size();
-                 auto png = whole && step >= 0 ? folders().sample(parts[0], step) : std::nullopt;
+                 const auto step = number_in<std::int64_t>(parts[1]).value_or(-1);
+                 auto png = step >= 0 ? folders().sample(parts[0], step) : std::nullopt;
                  if (!png) {
                    not_found("this picture");
                  }
@@ -123,6 +119,16 @@ void Service::add_evaluation_routes() {
                    not_found("this evaluation");
                  }
                  return json_response(*found);
+               }});
+  router_.add({"POST", "/v1/evaluations/{id}/ticket", BodyKind::kNone, true,
+               [this, evaluations](Request&, const Parts& parts) {
+                 const auto found = evaluations().find(parts[0]);
+                 if (!found || found->at("report_url").is_null()) {
+                   not_found("the report of this evaluation");
+                 }
+                 const auto path = found->at("report_url").get<std::string>();
+                 return json_response({{"url", path + "?ticket=" + guard_->issue_ticket(path)}},
+                                      201);
                }});
   const auto add_file = [&](const char* pattern, bool report) {
     router_.add({"GET", pattern, BodyKind::kNone, true,

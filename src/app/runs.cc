@@ -201,6 +201,15 @@ void RunFolders::read_log(Run& run) const {
   }
 }
 
+/// Its log grows, and its summary does not say that it has ended.
+bool RunFolders::is_active(const Run& run, double updated) {
+  if (now_seconds() - updated >= kActiveSeconds) {
+    return false;
+  }
+  const auto log = read_json(run.folder / "logs/training_log.json");
+  return !log.is_object() || !log.contains("why_ended") || log["why_ended"].is_null();
+}
+
 RunFolders::Run* RunFolders::run_of(const std::string& id) {
   scan();
   const auto found = runs_.find(id);
@@ -218,7 +227,7 @@ Json RunFolders::list() {
                     {"name", run.name},
                     {"step", run.last.is_object() ? run.last["step"] : Json(0)},
                     {"updated", updated},
-                    {"active", now_seconds() - updated < kActiveSeconds}});
+                    {"active", is_active(run, updated)}});
   }
   std::sort(runs.begin(), runs.end(), [](const Json& a, const Json& b) {
     return a["updated"].get<double>() > b["updated"].get<double>();
@@ -245,18 +254,19 @@ std::optional<Json> RunFolders::find(const std::string& id) {
     train[kColumns[i]] = std::move(column);
   }
   const auto log = read_json(run->folder / "logs/training_log.json");
+  const bool active = is_active(*run, updated);
   const auto of_last = [&](const char* key) {
     return run->last.is_object() ? number_or_null(number_of(run->last, key)) : Json(nullptr);
   };
   return Json{{"id", id},
               {"name", run->name},
-              {"active", now_seconds() - updated < kActiveSeconds},
+              {"active", active},
               {"updated", updated},
               {"step", of_last("step")},
               {"images", of_last("images_seen")},
               {"epoch", of_last("epoch")},
               {"rate", run->rate},
-              {"eta_seconds", of_last("eta_seconds")},
+              {"eta_seconds", active ? of_last("eta_seconds") : Json(nullptr)},
               {"elapsed_seconds", of_last("elapsed_seconds")},
               {"learning_rate", of_last("learning_rate")},
               {"last_checkpoint", last_checkpoint(run->folder)},

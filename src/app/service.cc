@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "app/web_assets.h"
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -85,13 +86,7 @@ Service::Service(ServiceOptions options)
       allowed_hosts(options_.http.address, http_->port(), options_.allow_hosts), options_.token});
   http_->start();
   if (!options_.model.training.empty()) {
-    nearest_loader_ = std::thread([this] {
-      try {
-        model_.load_nearest();
-      } catch (const std::exception& e) {
-        log_warning(std::string("nearest training images are not available: ") + e.what());
-      }
-    });
+    nearest_loader_ = std::thread([this] { model_.load_nearest(); });
   }
 }
 
@@ -99,8 +94,10 @@ Service::~Service() {
   if (nearest_loader_.joinable()) {
     nearest_loader_.join();
   }
-  // Handlers and waiting answers use the queue: they end first.
+  // The worker rings waiting answers, and handlers ask the queue: the one stops before the
+  // connections go, the other is destroyed after them.
   http_->stop();
+  queue_->stop();
   http_.reset();
   evaluations_.reset();
   queue_.reset();
@@ -168,10 +165,8 @@ std::optional<Problem> Service::check_body(const Request& head, const Route& rou
   while (!type.empty() && type.back() == ' ') {
     type.pop_back();
   }
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto wanted = media_type_of(route.body);
-  if (type != wanted) {
+  if (ascii_lower(type) != wanted) {
     return Problem{415, "unsupported_media_type", "Content-Type must be " + std::string(wanted),
                    "Content-Type"};
   }

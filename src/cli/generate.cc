@@ -15,6 +15,8 @@
 #include "config/concat.h"
 #include "data/manifest.h"
 #include "data/pair.h"
+#include "data/region.h"
+#include "image/image.h"
 #include "inference/batch_maker.h"
 #include "text/caption.h"
 
@@ -85,6 +87,32 @@ at::Tensor mask_of(const Source& source, const PreprocessOptions& preprocess) {
   return source.mask ? read_mask_planes(*source.mask, preprocess, source.where) : at::Tensor();
 }
 
+/// What --init and --region say, at the size of the images to make.
+struct Canvas {
+  at::Tensor init = {};    ///< (C, H, W) in [-1, 1], or undefined
+  at::Tensor region = {};  ///< (1, H, W) bool
+};
+
+Canvas canvas_of(const GenerateCommand& options, const RunConfig& config,
+                 const ImageGenerator& generator, const PreprocessOptions& preprocess) {
+  if (options.init.empty()) {
+    return {};
+  }
+  const auto folder = config.file.parent_path();
+  const auto image = read_image(find_input(options.init, folder));
+  const auto levels = read_mask_levels(find_input(options.region, folder));
+  if (levels.size(1) != image.height() || levels.size(2) != image.width()) {
+    throw Error(ErrorCode::kData, "--region",
+                concat({"is ", std::to_string(levels.size(2)), " x ",
+                        std::to_string(levels.size(1)), " but --init is ",
+                        std::to_string(image.width()), " x ", std::to_string(image.height())}),
+                "both must have the same size");
+  }
+  auto own = preprocess;
+  own.channels = generator.info().generator.dit.in_channels;
+  return {preprocess_image(image, own), preprocess_region(levels, preprocess, "--region")};
+}
+
 /// Every mask is read once before the first image is made, so that a bad one in the middle of a
 /// manifest leaves nothing half done.
 void check_masks(const std::vector<Source>& sources, const PreprocessOptions& preprocess) {
@@ -131,6 +159,7 @@ int run(const Globals& globals, const GenerateCommand& options) {
   const auto settings = settings_for(globals, options.sampling, config, generator);
   const auto preprocess = preprocess_for(generator.info(), settings);
   check_masks(sources, preprocess);
+  const auto canvas = canvas_of(options, config, generator, preprocess);
   const auto each = options.count.value_or(options.manifest.empty() ? config.inference.count : 1);
   BatchRun run;
   run.count = each * static_cast<std::int64_t>(sources.size());
@@ -138,7 +167,8 @@ int run(const Globals& globals, const GenerateCommand& options) {
     const auto& source = sources[static_cast<std::size_t>(i / each)];
     MadeImage made;
     made.number = i;
-    made.request = {source.caption, mask_of(source, preprocess), config.inference.seed + i};
+    made.request = {source.caption, mask_of(source, preprocess), config.inference.seed + i,
+                    canvas.init, canvas.region};
     made.bit_depth = generator.bit_depth();
     made.fields = source.fields;
     return made;

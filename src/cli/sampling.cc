@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "cli/sampling.h"
 
-#include <charconv>
-#include <system_error>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/version.h"
@@ -38,10 +37,8 @@ std::vector<std::string> overrides_of(const Globals& globals, const SamplingFlag
 }
 
 std::optional<std::int64_t> side_of(std::string_view text) {
-  std::int64_t side = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), side);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole && side > 0 && side <= kMaxSide ? std::optional(side) : std::nullopt;
+  const auto side = number_in<std::int64_t>(text);
+  return side && *side > 0 && *side <= kMaxSide ? side : std::nullopt;
 }
 
 /// "64" or "48x64", height first.

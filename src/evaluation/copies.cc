@@ -15,7 +15,6 @@
 namespace medaug {
 namespace {
 
-constexpr std::int64_t kLeastHeldOut = 10;
 constexpr std::int64_t kOneIn = 100;       // held-out images that may be taken for copies
 constexpr double kTheSamePicture = 0.999;  // a score that only the same picture reaches
 constexpr std::int64_t kPlanted = 200;

@@ -15,6 +15,8 @@ namespace medaug {
 /// goes beyond.
 class CopyDetector {
  public:
+  static constexpr std::int64_t kLeastHeldOut = 10;
+
   /// @param held_out  real images that are not among the training images
   /// @throws Error kData for fewer than ten held-out images, or when more than one in a hundred
   /// of them is a training image

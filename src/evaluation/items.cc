@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <map>
 #include <set>
 #include <string_view>
 #include <system_error>
 #include <tuple>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
@@ -20,19 +20,6 @@ namespace medaug {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// By its ending. Hidden files are none: some systems put "._name.png" beside each picture.
-bool is_picture(const fs::path& path) {
-  constexpr std::array<std::string_view, 6> kEndings{".png", ".jpg",  ".jpeg",
-                                                     ".tif", ".tiff", ".bmp"};
-  if (path.filename().string().starts_with('.')) {
-    return false;
-  }
-  auto ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
-}
 
 /// What stands in a folder, sorted. @throws Error kData when it cannot be read
 std::vector<fs::path> entries_of(const fs::path& folder) {
@@ -251,6 +238,16 @@ class Matcher {
 };
 
 }  // namespace
+
+bool is_picture(const fs::path& path) {
+  constexpr std::array<std::string_view, 6> kEndings{".png", ".jpg",  ".jpeg",
+                                                     ".tif", ".tiff", ".bmp"};
+  if (path.filename().string().starts_with('.')) {
+    return false;
+  }
+  const auto ending = ascii_lower(path.extension().string());
+  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
+}
 
 Source source_of(const Manifest& manifest) {
   return {manifest.path, true, sha256_file(manifest.path), records_of(manifest)};

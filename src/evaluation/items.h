@@ -34,6 +34,10 @@ struct Source {
   std::vector<SourceItem> items;  ///< in the manifest's order, or by name
 };
 
+/// By its ending: PNG, JPEG, TIFF, BMP. Hidden files are none: some systems put "._name.png" beside
+/// each picture.
+bool is_picture(const std::filesystem::path& path);
+
 /// Reads a manifest, or a folder. A folder with a manifest in it (SPLIT.jsonl, manifest.jsonl or
 /// the only .jsonl, as `generate` and `augment` write them) is read through that; any other as its
 /// pictures (PNG, JPEG, TIFF, BMP).

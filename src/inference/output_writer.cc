@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "base/strings.h"
+#include "data/class_info.h"
 #include "data/mask_labels.h"
 #include "image/overlay.h"
 
@@ -37,21 +38,6 @@ std::string file_name(std::int64_t number) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%06lld.png", static_cast<long long>(number));
   return text.data();
-}
-
-/// Stored label of each class.
-std::vector<std::int64_t> labels_of(const PreprocessOptions& options, std::int64_t classes) {
-  if (!options.mask_labels.empty()) {
-    return options.mask_labels;
-  }
-  if (classes == 1) {
-    return {255};
-  }
-  std::vector<std::int64_t> labels;
-  for (std::int64_t k = 1; k <= classes; ++k) {
-    labels.push_back(k);
-  }
-  return labels;
 }
 
 /// Class of one pixel by its shares, -1 = background.
@@ -101,7 +87,10 @@ SheetCell sheet_cell(const fs::path& folder, const Json& line,
 Image label_map(const at::Tensor& planes, const PreprocessOptions& options) {
   const auto classes = planes.size(0);
   const auto pixels = planes.size(1) * planes.size(2);
-  const auto labels = labels_of(options, classes);
+  std::vector<std::int64_t> labels;
+  for (std::int64_t k = 0; k < classes; ++k) {
+    labels.push_back(class_label(options, k));
+  }
   const auto in = planes.to(at::kFloat).contiguous();
   const auto* const values = in.const_data_ptr<float>();
   auto levels = at::zeros({1, planes.size(1), planes.size(2)}, at::kInt);

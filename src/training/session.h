@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -49,7 +50,8 @@ class Session {
   void keep_best(double loss, int average);
   void save();
   void samples();
-  void summarise();
+  /// @param why_ended  empty while the run goes on
+  void summarise(const std::string& why_ended = {});
   void report(const std::string& note = {}, std::optional<ValidationResult> validation = {});
   ModelInfo model_info() const;
   FlowObjective objective() const;
@@ -58,6 +60,10 @@ class Session {
   bool stopped_early() const {
     return options_.early_stop_patience > 0 &&
            state_.validations_without_gain >= options_.early_stop_patience;
+  }
+  double eta_seconds() const {
+    const double share = used();
+    return share > 0.0 ? elapsed() * std::max(0.0, 1.0 - share) / share : 0.0;
   }
   double used() const { return budget_used(options_, state_.step, data_.train->size(), elapsed()); }
 

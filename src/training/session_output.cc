@@ -86,12 +86,13 @@ void Session::validate() {
   report({}, best.result);
 }
 
-void Session::summarise() {
+void Session::summarise(const std::string& why_ended) {
   unless_disk_is_full([&] {
     log_->write_summary({{"config", config_.file.string()},
                          {"step", state_.step},
                          {"images_seen", state_.draws},
                          {"elapsed_seconds", elapsed()},
+                         {"why_ended", why_ended.empty() ? Json() : Json(why_ended)},
                          {"best_loss", state_.best_step < 0 ? Json() : Json(state_.best_loss)},
                          {"best_step", state_.best_step}});
   });

@@ -229,7 +229,8 @@ void Session::after_step() {
               {"gradient_norm", last_norm_},
               {"learning_rate", last_lr_},
               {"images_seen", state_.draws},
-              {"elapsed_seconds", elapsed()}});
+              {"elapsed_seconds", elapsed()},
+              {"eta_seconds", eta_seconds()}});
   if (state_.step % options_.log_every == 0) {
     report();
     window_ = {monotonic_seconds(), state_.draws};
@@ -272,15 +273,15 @@ TrainResult Session::run() {
                 "the last checkpoint could not be saved; the one before it stands",
                 "make room on this disk and go on with --resume");
   }
-  summarise();
+  result.why_ended = result.stopped_by_request ? "stop requested"
+                     : stopped_early()         ? "early stop"
+                                               : "budget used";
+  summarise(result.why_ended);
   state_.elapsed_seconds = elapsed();
   result.state = state_;
   result.validated = data_.val != nullptr;
   result.best_model = store_->best_model();
   result.last_step = store_->step_folder(state_.step);
-  result.why_ended = result.stopped_by_request ? "stop requested"
-                     : stopped_early()         ? "early stop"
-                                               : "budget used";
   return result;
 }
 

@@ -337,6 +337,28 @@ class Tokens(unittest.TestCase):
             server.log.flush()
             self.assertNotIn(self.TOKEN, open(server.log.name).read())
 
+    def test_a_ticket_opens_one_report_once(self):
+        with Server("--root", f"{serving.Material.get()}/phantom",
+                    environment={"MEDAUG_TOKEN": self.TOKEN}) as server:
+            right = {"Authorization": "Bearer " + self.TOKEN}
+            sources = server.ask("GET", "/v1/evaluation/sources", headers=right).json()["sources"]
+            source = next(one["id"] for one in sources if one["name"] == "val.jsonl")
+            wanted = {"generated": source, "reference": source}
+            url = "/v1/evaluations/" + server.ask("POST", "/v1/evaluations", wanted, headers=right).json()["id"]
+            end = time.time() + 120
+            while server.ask("GET", url, headers=right).json()["state"] != "done" and time.time() < end:
+                time.sleep(0.1)
+            self.assertEqual(server.ask("POST", url + "/ticket").status, 401)
+            ticket = server.ask("POST", url + "/ticket", headers=right)
+            self.assertEqual(ticket.status, 201, ticket.body)
+            opens = ticket.json()["url"]
+            query = opens.split("?")[1]
+            self.assertEqual(server.ask("GET", url + "/result?" + query).status, 401)
+            self.assertEqual(server.ask("GET", "/v1/jobs?" + query).status, 401)
+            self.assertIn(b"<html", server.ask("GET", opens).body)
+            self.assertEqual(server.ask("GET", opens).status, 401)
+            self.assertEqual(server.ask("GET", url + "/report?ticket=" + "0" * 64).status, 401)
+
     def test_others_are_let_in_with_a_token_only(self):
         import subprocess
         for arguments, environment in ((["--host", "0.0.0.0"], {}), (["--host", "0.0.0.0"], {"MEDAUG_TOKEN": "short"})):

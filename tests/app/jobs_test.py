@@ -190,6 +190,8 @@ class Jobs(unittest.TestCase):
         self.assertEqual([run["name"] for run in runs], ["tiny"])
         run = self.server.ask("GET", f"/v1/runs/{runs[0]['id']}").json()
         self.assertEqual(run["step"], 20)
+        self.assertFalse(run["active"])  # its log is young, but it says that it has ended
+        self.assertIsNone(run["eta_seconds"])
         self.assertEqual(len(run["series"]["train"]["loss"]), 20)
         self.assertEqual(run["last_checkpoint"]["step"], 20)
         self.assertTrue(run["samples"])
@@ -218,6 +220,12 @@ class Jobs(unittest.TestCase):
         self.assertIn(b"<html", self.server.ask("GET", url + "/report").body)
         result = self.server.ask("GET", url + "/result").json()
         self.assertEqual(result["image_quality"]["ssim"]["mean"], 1.0)
+        ids = {name: one["id"] for name, one in sources.items()}
+        few = self.server.ask("POST", "/v1/evaluations", {"generated": ids["val.jsonl"], "reference": ids["val.jsonl"],
+                                                          "training": ids["train.jsonl"], "copies": True})
+        self.assertEqual((few.status, few.json()["error"]["param"]), (400, "reference"))
+        none = self.server.ask("POST", "/v1/evaluations", {"generated": ids["val.jsonl"], "copies": True})
+        self.assertEqual((none.status, none.json()["error"]["param"]), (400, "training"))
         bad = self.server.ask("POST", "/v1/evaluations", {"generated": "../../etc"})
         self.assertEqual((bad.status, bad.json()["error"]["param"]), (400, "generated"))
 

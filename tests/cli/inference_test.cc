@@ -106,6 +106,35 @@ TEST_F(TinyRun, OtherSizesWorkAndThoseThatDoNotAreNamed) {
   EXPECT_FALSE(fs::exists(base() / "odd"));
 }
 
+TEST_F(TinyRun, PaintingIntoAPictureChangesNothingOutsideOfTheRegion) {
+  ASSERT_EQ(medaug({"generate", "--checkpoint", kModel, "--caption", "a fundus image", "--output",
+                    "background", "--steps", "2"})
+                .status,
+            0);
+  const auto background = read_image(only_png(base() / "background"));
+  auto region = at::zeros_like(background.pixels[0]).unsqueeze(0);
+  region.slice(1, 8, 20).slice(2, 4, 12).fill_(255);
+  write("region.png", encode_png({region, 8}));
+  const auto init = fs::relative(only_png(base() / "background"), base()).string();
+  const auto run =
+      medaug({"generate", "--checkpoint", kModel, "--caption", "a fundus image", "--seed", "9",
+              "--init", init, "--region", "region.png", "--output", "painted", "--steps", "2"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const auto differs = read_image(only_png(base() / "painted")).pixels.ne(background.pixels);
+  EXPECT_TRUE(differs.any().item<bool>());
+  EXPECT_FALSE(differs.logical_and(region.eq(0)).any().item<bool>());
+  write("black.png", encode_png({at::zeros_like(region), 8}));
+  const auto none = medaug({"generate", "--checkpoint", kModel, "--caption", "x", "--init", init,
+                            "--region", "black.png", "--output", "none"});
+  EXPECT_EQ(none.status, 4);
+  EXPECT_THAT(none.err, HasSubstr("marks no place to paint"));
+  EXPECT_FALSE(fs::exists(base() / "none"));
+  const auto half = medaug(
+      {"generate", "--checkpoint", kModel, "--caption", "x", "--init", init, "--output", "none"});
+  EXPECT_EQ(half.status, 2);
+  EXPECT_THAT(half.err, HasSubstr("--region"));
+}
+
 TEST_F(TinyRun, AugmentWritesAManifestThatCheckDataAccepts) {
   const auto run = medaug({"augment", "--checkpoint", "run", "--manifest", "phantom/train.jsonl",
                            "--output", "augmented", "--ratio", "0.5", "--mask-transform", "affine",

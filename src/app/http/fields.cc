@@ -2,23 +2,14 @@
 #include "app/http/fields.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/strings.h"
 
 namespace medaug::app {
 namespace {
-
-/// The number that a text is as a whole.
-template <class T>
-std::optional<T> number_in(const std::string& text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole ? std::optional(value) : std::nullopt;
-}
 
 std::string shown(double value) {
   const auto text = Json(value).dump();

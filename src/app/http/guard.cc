@@ -6,18 +6,14 @@
 #include <cstdio>
 #include <random>
 
+#include "base/ascii.h"
+
 namespace medaug::app {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
-    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  });
-  return out;
-}
-
 constexpr std::size_t kMostPeers = 4096;
+constexpr std::size_t kMostTickets = 1024;
+constexpr auto kTicketLife = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -55,16 +51,16 @@ std::vector<std::string> allowed_hosts(const std::string& address, std::uint16_t
   }
   std::vector<std::string> hosts;
   for (const auto& name : names) {
-    hosts.push_back(lower(name) + ":" + std::to_string(port));
+    hosts.push_back(ascii_lower(name) + ":" + std::to_string(port));
     if (port == 80) {
-      hosts.push_back(lower(name));
+      hosts.push_back(ascii_lower(name));
     }
   }
   return hosts;
 }
 
 bool Guard::is_ours(std::string_view host) const {
-  return std::find(options_.hosts.begin(), options_.hosts.end(), lower(host)) !=
+  return std::find(options_.hosts.begin(), options_.hosts.end(), ascii_lower(host)) !=
          options_.hosts.end();
 }
 
@@ -77,7 +73,36 @@ std::optional<Problem> Guard::check(const Request& request, bool needs_token) {
   if (auto problem = check_site(request)) {
     return problem;
   }
-  return needs_token && !options_.token.empty() ? check_token(request) : std::nullopt;
+  const bool wanted = needs_token && !options_.token.empty();
+  return wanted && !take_ticket(request) ? check_token(request) : std::nullopt;
+}
+
+std::string Guard::issue_ticket(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const auto now = Clock::now();
+  std::erase_if(tickets_, [&](const auto& one) { return one.second.end < now; });
+  if (tickets_.size() > kMostTickets) {
+    tickets_.clear();  // bounded, whoever asks
+  }
+  auto ticket = new_token();
+  tickets_[ticket] = {path, now + kTicketLife};
+  return ticket;
+}
+
+/// Looked up by its whole value, which nobody can guess; it is gone after the first use.
+bool Guard::take_ticket(const Request& request) {
+  const auto given = request.query.find("ticket");
+  if (given == request.query.end() || request.method != "GET") {
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  const auto found = tickets_.find(given->second);
+  if (found == tickets_.end() || found->second.path != request.path) {
+    return false;
+  }
+  const bool in_time = Clock::now() <= found->second.end;
+  tickets_.erase(found);
+  return in_time;
 }
 
 std::optional<Problem> Guard::check_site(const Request& request) const {
@@ -107,7 +132,7 @@ std::optional<Problem> Guard::check_token(const Request& request) {
   }
   constexpr std::string_view kBearer = "bearer ";
   const std::string_view header = request.header("authorization");
-  const bool bearer = lower(header.substr(0, kBearer.size())) == kBearer;
+  const bool bearer = ascii_lower(header.substr(0, kBearer.size())) == kBearer;
   const auto given = bearer ? header.substr(kBearer.size()) : std::string_view();
   if (equal_in_constant_time(given, options_.token)) {
     return std::nullopt;

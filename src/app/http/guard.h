@@ -35,8 +35,16 @@ class Guard {
   /// files, which hold no secret, and for /livez
   std::optional<Problem> check(const Request& request, bool needs_token);
 
+  /// Opens one address once within a minute, for what a browser opens by itself: a link carries no
+  /// token. It goes into the address as `?ticket=`.
+  std::string issue_ticket(const std::string& path);
+
  private:
   using Clock = std::chrono::steady_clock;
+  struct Ticket {
+    std::string path;
+    Clock::time_point end;
+  };
   struct Attempts {
     Clock::time_point begin;
     int count = 0;
@@ -45,11 +53,13 @@ class Guard {
   bool is_ours(std::string_view host) const;
   std::optional<Problem> check_site(const Request& request) const;
   std::optional<Problem> check_token(const Request& request);
+  bool take_ticket(const Request& request);
   bool too_many(const std::string& peer, bool one_more);
 
   GuardOptions options_;
   std::mutex mutex_;
   std::unordered_map<std::string, Attempts> wrong_;
+  std::unordered_map<std::string, Ticket> tickets_;
 };
 
 /// Host values under which a server at `address` answers: the address itself, "localhost" for a

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "app/http/multipart.h"
 
-#include <cctype>
 #include <optional>
 
 #include "app/http/message.h"
+#include "base/ascii.h"
 
 namespace medaug::app {
 namespace {
@@ -18,16 +18,7 @@ constexpr std::size_t kMostBoundaryBytes = 70;  // RFC 2046
 }
 
 bool same_letters(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) {
-    return false;
-  }
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (std::tolower(static_cast<unsigned char>(a[i])) !=
-        std::tolower(static_cast<unsigned char>(b[i]))) {
-      return false;
-    }
-  }
-  return true;
+  return ascii_lower(a) == ascii_lower(b);
 }
 
 std::string_view trimmed(std::string_view text) {

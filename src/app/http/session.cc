@@ -18,6 +18,8 @@
 #include <memory>
 #include <random>
 
+#include "base/ascii.h"
+
 namespace medaug::app {
 namespace {
 
@@ -36,14 +38,6 @@ std::string new_request_id() {
   std::array<char, 20> text{};
   std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(random()));
   return text.data();
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (auto& c : out) {
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return out;
 }
 
 /// What a parser's complaint is to the client.
@@ -193,7 +187,7 @@ class Session {
     request.target = std::string(head.target());
     int hosts = 0;
     for (const auto& field : head) {
-      const auto name = lower({field.name_string().data(), field.name_string().size()});
+      const auto name = ascii_lower({field.name_string().data(), field.name_string().size()});
       hosts += name == "host" ? 1 : 0;
       auto& value = request.headers[name];
       value += (value.empty() ? "" : ", ") + std::string(field.value());
@@ -220,7 +214,7 @@ class Session {
 
   Async<bool> read_body(Parser& parser, Request& request) {
     error_code error;
-    if (lower(request.header("expect")) == "100-continue") {
+    if (ascii_lower(request.header("expect")) == "100-continue") {
       stream_.expires_after(shared_.limits.write_time);
       http::response<http::empty_body> go_on{http::status::continue_, 11};
       co_await http::async_write(stream_, go_on, asio::redirect_error(asio::use_awaitable, error));

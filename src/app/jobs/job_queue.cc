@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "app/jobs/job_queue.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <set>
 #include <utility>
 
+#include "app/jobs/job_state.h"
 #include "base/error.h"
 #include "base/log.h"
 
 namespace medaug::app {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr auto kBetweenPreviews = std::chrono::milliseconds(150);
 constexpr std::array<double, 10> kLatencyBuckets{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120};
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 /// What images must share to be made together.
 std::string batch_key_of(const Prepared& prepared) {
@@ -33,52 +23,7 @@ std::string batch_key_of(const Prepared& prepared) {
   return key.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-/// Calls of the network per image and step, about.
-std::int64_t branches_of(const GuidanceOptions& guidance) {
-  return 1 + (guidance.text != 1.0 ? 1 : 0) + (guidance.mask != 1.0 ? 1 : 0);
-}
-
-Problem problem_of(const Error& error) {
-  return {http_status(error.code()), std::string(name_of(error.code())), error.message(), "",
-          error.hint()};
-}
-
 }  // namespace
-
-struct JobQueue::Active {
-  Job job;
-  Prepared prepared;
-  std::string batch_key;
-  std::string key, fingerprint;  ///< of the client's Idempotency-Key
-  std::int64_t begun = 0;        ///< images that a batch was made of
-  std::int64_t step = 0;
-  std::atomic<bool> cancel{false};
-  std::uint64_t version = 1;
-  std::map<std::int64_t, Preview> previews;  ///< by image
-  std::uint64_t preview_version = 0;
-  std::map<std::int64_t, Clock::time_point> previewed_at;
-  Clock::time_point created_at = Clock::now();
-  Clock::time_point started_at = {};
-
-  std::int64_t work_left() const {
-    const auto images = job.request.count - static_cast<std::int64_t>(job.images.size());
-    return std::max<std::int64_t>(0, images * job.request.sampler.steps - step) *
-           branches_of(job.request.guidance);
-  }
-};
-
-/// One image of a batch.
-struct JobQueue::Slot {
-  std::shared_ptr<Active> active;
-  std::int64_t index = 0;  ///< image of its job
-  GenerateRequest request;
-};
-
-struct JobQueue::Watcher {
-  std::string id;
-  bool previews = false;
-  std::function<void()> on_change;
-};
 
 JobQueue::JobQueue(ModelHost& model, History& history, const QueueOptions& options)
     : model_(model), history_(history), options_(options) {
@@ -101,14 +46,18 @@ JobQueue::JobQueue(ModelHost& model, History& history, const QueueOptions& optio
   worker_ = std::thread([this] { work(); });
 }
 
-JobQueue::~JobQueue() {
-  stopping_ = true;
+JobQueue::~JobQueue() { stop(); }
+
+void JobQueue::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(mutex_);  // or the worker may miss it between asking and waiting
+    stopping_ = true;
     draining_ = true;
   }
   wake_.notify_all();
-  worker_.join();
+  if (worker_.joinable()) {
+    worker_.join();
+  }
 }
 
 std::string JobQueue::submit(JobRequest request, const std::string& key,
@@ -327,198 +276,6 @@ QueueCounts JobQueue::counts() const {
         return one.second->job.state == JobState::kRunning;
       }));
   return counts;
-}
-
-void JobQueue::work() {
-  while (!stopping_) {
-    auto batch = next_batch();
-    if (!batch.empty()) {
-      run(batch);
-      history_.prune();
-    }
-  }
-}
-
-/// Waits for work. The first job's next images, and those of later jobs that share its settings.
-std::vector<JobQueue::Slot> JobQueue::next_batch() {
-  std::unique_lock lock(mutex_);
-  wake_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
-  std::vector<Slot> batch;
-  if (stopping_) {
-    return batch;
-  }
-  const auto key = waiting_.front()->batch_key;
-  const bool alone = is_adaptive(waiting_.front()->job.request.sampler.solver);
-  const auto lanes = alone ? 1 : model_.current()->lanes();
-  for (const auto& active : waiting_) {
-    auto& job = active->job;
-    while (active->batch_key == key && active->begun < job.request.count &&
-           std::cmp_less(batch.size(), lanes)) {
-      Slot slot{active, active->begun++, active->prepared.request};
-      slot.request.seed = job.request.seed + slot.index;
-      batch.push_back(std::move(slot));
-    }
-    if (active->begun > 0 && job.state == JobState::kQueued) {
-      job.state = JobState::kRunning;
-      job.started = now_seconds();
-      active->started_at = Clock::now();
-    }
-  }
-  std::erase_if(waiting_, [](const auto& one) { return one->begun == one->job.request.count; });
-  return batch;
-}
-
-void JobQueue::run(const std::vector<Slot>& batch) {
-  const auto begin = Clock::now();
-  const auto model = model_.current();
-  try {
-    const auto pixels = sample(*model, batch);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (pixels[i].defined() && is_running(*batch[i].active)) {
-        keep(*model, batch[i], pixels[i]);
-      }
-    }
-  } catch (const Error& e) {
-    fail_batch(batch, problem_of(e));
-  } catch (const c10::Error& e) {
-    fail_batch(batch, {500, "internal", e.what_without_backtrace()});
-  } catch (const std::exception& e) {
-    fail_batch(batch, {500, "internal", e.what()});
-  }
-  const std::lock_guard lock(mutex_);
-  ++counts_.batches;
-  counts_.busy_seconds += seconds_since(begin);
-}
-
-bool JobQueue::is_running(const Active& active) const {
-  const std::lock_guard lock(mutex_);
-  return active.job.state == JobState::kRunning;
-}
-
-/// Jobs that were made together are tried alone: one must not fail for another's fault.
-void JobQueue::fail_batch(const std::vector<Slot>& batch, const Problem& problem) {
-  std::map<std::shared_ptr<Active>, std::vector<Slot>> by_job;
-  for (const auto& slot : batch) {
-    by_job[slot.active].push_back(slot);
-  }
-  for (const auto& [active, slots] : by_job) {
-    by_job.size() == 1 ? fail(active, problem) : run(slots);
-  }
-}
-
-/// Undefined tensors for what was cancelled.
-std::vector<at::Tensor> JobQueue::sample(HostedModel& model, const std::vector<Slot>& batch) {
-  std::set<std::shared_ptr<Active>> jobs;
-  std::vector<GenerateRequest> requests;
-  for (const auto& slot : batch) {
-    jobs.insert(slot.active);
-    requests.push_back(slot.request);
-  }
-  const auto& settings = batch.front().active->prepared.settings;
-  const auto work =
-      static_cast<double>(batch.size()) * static_cast<double>(branches_of(settings.guidance));
-  auto last = Clock::now();
-  SamplingWatch watch;
-  watch.on_step = [&](std::int64_t step, std::int64_t, const at::Tensor&) {
-    const double per_work = seconds_since(last) / work;
-    last = Clock::now();
-    bool wanted = false;
-    for (const auto& active : jobs) {
-      {
-        const std::lock_guard lock(mutex_);
-        active->step = step;
-        seconds_per_work_ =
-            seconds_per_work_ == 0.0 ? per_work : 0.8 * seconds_per_work_ + 0.2 * per_work;
-      }
-      if (active->cancel) {
-        finish(active, JobState::kCancelled);
-      } else if (seconds_since(active->started_at) > options_.job_seconds) {
-        fail(active, {504, "timeout", "the job took longer than it may", "",
-                      "ask for fewer images or steps"});
-      } else {
-        wanted = wanted || is_running(*active);
-        changed(active);
-      }
-    }
-    {
-      const std::lock_guard lock(mutex_);
-      counts_.steps += 1;
-    }
-    return wanted && !stopping_;
-  };
-  watch.on_estimate = [&](std::int64_t first, const at::Tensor& estimate) {
-    glimpse(batch, first, estimate);
-  };
-  return model.generate(requests, settings, watch);
-}
-
-/// Whether a glimpse of this image is wanted now; then the next one is not for a while.
-bool JobQueue::take_turn(const Slot& slot) {
-  const std::lock_guard lock(mutex_);
-  auto& active = *slot.active;
-  const bool watched = std::any_of(watchers_.begin(), watchers_.end(), [&](const auto& weak) {
-    const auto watcher = weak.lock();
-    return watcher && watcher->previews && watcher->id == active.job.id;
-  });
-  const bool shown =
-      slot.index - static_cast<std::int64_t>(active.job.images.size()) < options_.most_previews;
-  auto& last = active.previewed_at[slot.index];
-  if (!watched || !shown || Clock::now() - last < kBetweenPreviews) {
-    return false;
-  }
-  last = Clock::now();
-  return true;
-}
-
-void JobQueue::glimpse(const std::vector<Slot>& batch, std::int64_t first,
-                       const at::Tensor& estimate) {
-  for (std::int64_t i = 0; i < estimate.size(0); ++i) {
-    const auto& slot = batch[static_cast<std::size_t>(first + i)];
-    if (!take_turn(slot)) {
-      continue;
-    }
-    auto pixels = estimate[i].clamp(-1, 1).to(at::kCPU);
-    const auto longer = std::max(pixels.size(1), pixels.size(2));
-    if (longer > options_.preview_side) {
-      const auto every = (longer + options_.preview_side - 1) / options_.preview_side;
-      pixels = pixels.slice(1, 0, {}, every).slice(2, 0, {}, every).contiguous();
-    }
-    auto png = encode_png(from_unit_range(pixels, 8));
-    {
-      const std::lock_guard lock(mutex_);
-      auto& active = *slot.active;
-      active.previews[slot.index] = {++active.preview_version, slot.index, active.step,
-                                     active.job.request.sampler.steps, std::move(png)};
-    }
-    changed(slot.active);
-  }
-}
-
-void JobQueue::keep(HostedModel& model, const Slot& slot, const at::Tensor& pixels) {
-  const auto nearest = model_.nearest();
-  auto& active = *slot.active;
-  const auto made = model.finish(pixels, slot.request, active.prepared.settings, nearest.get());
-  const auto number = std::to_string(slot.index);
-  history_.write_file(active.job.id, number + ".png", made.png);
-  if (!made.nearest_png.empty()) {
-    history_.write_file(active.job.id, "nearest-" + number + ".png", made.nearest_png);
-  }
-  bool complete = false;
-  {
-    const std::lock_guard lock(mutex_);
-    active.job.images.push_back(made.about);
-    active.job.model_sha256 = model.sha256();
-    active.step = 0;
-    ++counts_.images;
-    complete = std::cmp_equal(active.job.images.size(), active.job.request.count);
-  }
-  if (complete) {
-    finish(slot.active, JobState::kDone);
-  } else if (active.cancel) {
-    finish(slot.active, JobState::kCancelled);
-  } else {
-    changed(slot.active);
-  }
 }
 
 void JobQueue::fail(const std::shared_ptr<Active>& active, const Problem& problem) {

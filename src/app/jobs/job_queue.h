@@ -90,6 +90,9 @@ class JobQueue {
   bool draining() const { return draining_; }
   /// Waits until nothing is left to do, at most that long. @return whether it is so
   bool wait_until_idle(std::chrono::milliseconds longest);
+  /// Takes no more jobs and ends the one in hand at its next step; the history has them for the
+  /// next start. After it nobody is called any more.
+  void stop();
   QueueCounts counts() const;
   std::int64_t most_waiting() const { return static_cast<std::int64_t>(options_.most_waiting); }
 
@@ -102,12 +105,13 @@ class JobQueue {
   void enqueue(Job job, Prepared prepared);
   std::vector<Slot> next_batch();
   void run(const std::vector<Slot>& batch);
+  std::optional<Problem> attempt(const std::vector<Slot>& batch);
   std::vector<at::Tensor> sample(HostedModel& model, const std::vector<Slot>& batch);
   bool take_turn(const Slot& slot);
   void glimpse(const std::vector<Slot>& batch, std::int64_t first, const at::Tensor& estimate);
   void keep(HostedModel& model, const Slot& slot, const at::Tensor& pixels);
   bool is_running(const Active& active) const;
-  void fail_batch(const std::vector<Slot>& batch, const Problem& problem);
+  bool is_wanted(const Slot& slot) const;
   void fail(const std::shared_ptr<Active>& active, const Problem& problem);
   void finish(const std::shared_ptr<Active>& active, JobState state);
   void changed(const std::shared_ptr<Active>& active);
@@ -126,6 +130,9 @@ class JobQueue {
   double seconds_per_work_ = 0.0;  ///< of one image and step, running mean
   std::atomic<bool> draining_{false};
   std::atomic<bool> stopping_{false};
+  /// Until then a batch waits for so many jobs.
+  std::chrono::steady_clock::time_point gather_until_ = {};
+  std::size_t gather_jobs_ = 0;
   std::thread worker_;
 };
 

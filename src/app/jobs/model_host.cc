@@ -6,6 +6,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
+#include "data/class_info.h"
+#include "data/region.h"
 #include "evaluation/mask_agreement.h"
 #include "text/caption.h"
 
@@ -22,17 +25,6 @@ auto field(const char* name, const Read& read) {
   } catch (const Error& e) {
     throw HttpError({400, "invalid_request", e.message(), name, e.hint()});
   }
-}
-
-/// (1, H, W) bool at the size of the image to make.
-at::Tensor region_of(const std::string& png, const PreprocessOptions& preprocess) {
-  auto options = preprocess;
-  options.mask_classes = 1;
-  options.mask_labels = {};
-  options.mask_colors = {};
-  const auto levels = decode_mask_levels(png, "region", kUploadLimits);
-  const auto marked = levels.ne(0).any(0, true).to(at::kInt);
-  return preprocess_mask(marked, options, "region").ge(0.5);
 }
 
 }  // namespace
@@ -111,7 +103,10 @@ Prepared HostedModel::prepare(const JobRequest& request) const {
     one.init = field("image", [&] {
       return preprocess_image(decode_image(request.init_image, "image", kUploadLimits), own);
     });
-    one.region = field("region", [&] { return region_of(request.region_png, preprocess); });
+    one.region = field("region", [&] {
+      return preprocess_region(decode_mask_levels(request.region_png, "region", kUploadLimits),
+                               preprocess, "region");
+    });
   }
   return prepared;
 }
@@ -128,11 +123,9 @@ Json HostedModel::agreement(const Image& image, const at::Tensor& mask) const {
   Json classes = Json::array();
   for (std::int64_t k = 0; k < own.mask_classes; ++k) {
     const auto one = overlap(found[k], wanted[k]);
-    const auto name = static_cast<std::size_t>(k) < info().preprocess.class_names.size()
-                          ? info().preprocess.class_names[static_cast<std::size_t>(k)]
-                          : "class " + std::to_string(k + 1);
-    classes.push_back(
-        {{"name", name}, {"dice", number_or_null(one.dice())}, {"iou", number_or_null(one.iou())}});
+    classes.push_back({{"name", class_name(info().preprocess, k)},
+                       {"dice", number_or_null(one.dice())},
+                       {"iou", number_or_null(one.iou())}});
   }
   const auto all = overlap(std::get<0>(found.max(0)), std::get<0>(wanted.max(0)));
   return {{"dice", number_or_null(all.dice())},
@@ -172,10 +165,22 @@ void ModelHost::reload() {
 }
 
 void ModelHost::load_nearest() {
-  auto index = std::make_shared<const NearestTraining>(sources_.training, sources_.held_out,
-                                                       current()->info().preprocess.fit);
+  try {
+    auto index = std::make_shared<const NearestTraining>(sources_.training, sources_.held_out,
+                                                         current()->info().preprocess.fit);
+    const std::lock_guard lock(mutex_);
+    nearest_ = std::move(index);
+  } catch (const std::exception& e) {
+    log_warning(std::string("nearest training images are not available: ") + e.what());
+    const auto* const known = dynamic_cast<const Error*>(&e);
+    const std::lock_guard lock(mutex_);
+    nearest_problem_ = known != nullptr ? known->message() : "a fault; the log has more";
+  }
+}
+
+std::string ModelHost::nearest_problem() const {
   const std::lock_guard lock(mutex_);
-  nearest_ = std::move(index);
+  return nearest_problem_;
 }
 
 std::shared_ptr<const NearestTraining> ModelHost::nearest() const {

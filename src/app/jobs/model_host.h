@@ -103,8 +103,10 @@ class ModelHost {
   void reload();
   const ModelSources& sources() const { return sources_; }
 
-  /// Builds the index of training images, which takes a while. @throws Error kData
+  /// Builds the index of training images, which takes a while; where it cannot, `nearest_problem`
+  /// says why.
   void load_nearest();
+  std::string nearest_problem() const;
   std::shared_ptr<const NearestTraining> nearest() const;
 
  private:
@@ -113,6 +115,7 @@ class ModelHost {
   std::mutex reloading_;
   std::shared_ptr<HostedModel> model_;
   std::shared_ptr<const NearestTraining> nearest_;
+  std::string nearest_problem_;
 };
 
 }  // namespace medaug::app

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Runs `medaug evaluate` over two sources of the server and shows where its report is.
-import { download, get, post } from "./api.js";
+import { call, download, get, post } from "./api.js";
 import { byId, button, make } from "./dom.js";
 import { bind, dateTime, t, unbind } from "./i18n.js";
 import { isFinal } from "./jobs.js";
@@ -157,12 +157,16 @@ class Evaluate {
     return make("article", { class: "card" }, children);
   }
 
-  // A token can't travel with a link, so that the report is then saved instead; it is one file that
-  // opens from disk.
+  // A token can't travel with a link: then the report opens by a ticket that is good for once.
   links({ id, report_url: report, result_url: result }) {
     const save = (path, name) => guarded(() => download(path, name));
-    const open = this.hasToken() ? null : make("a", { class: "button primary", href: report,
-      target: "_blank", rel: "noopener", t: "evaluate.open" });
+    const openByTicket = guarded(async () => {
+      const { url } = await (await call("POST", `/v1/evaluations/${id}/ticket`)).json();
+      window.open(url, "_blank", "noopener");
+    });
+    const open = this.hasToken() ? button("evaluate.open", openByTicket, { class: "primary" })
+      : make("a", { class: "button primary", href: report, target: "_blank", rel: "noopener",
+        t: "evaluate.open" });
     const name = `medaug-evaluation-${id.slice(0, 8)}`;
     return make("div", { class: "bar tight" }, open,
       button("evaluate.save", save(report, `${name}.html`)),

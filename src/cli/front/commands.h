@@ -145,6 +145,8 @@ struct GenerateCommand {
   std::string manifest;
   std::string caption;
   std::string mask;
+  std::string init;
+  std::string region;
   std::optional<std::int64_t> count;
 };
 

@@ -20,12 +20,22 @@ void add_generate(CLI::App& app, Globals& globals) {
       verb->add_option("--mask", options->mask,
                        "mask file, not with --manifest; none = the model chooses the place");
   mask->type_name("FILE");
+  auto* const init = verb->add_option(
+      "--init", options->init, "picture to paint into: outside of --region it stays, to the bit");
+  auto* const region = verb->add_option("--region", options->region,
+                                        "where to paint into --init: what is not black");
+  init->type_name("FILE");
+  region->type_name("FILE");
   verb->add_option("--count", options->count, "images, or images per record (1)")
       ->check(CLI::Range(1, 1'000'000));
   add_sampling_options(*verb, options->sampling);
-  verb->callback([&globals, options, manifest, mask] {
+  verb->callback([&globals, options, manifest, mask, init, region] {
     if (manifest->count() > 0 && mask->count() > 0) {
       throw CLI::ExcludesError("--mask", "--manifest");
+    }
+    if (init->count() != region->count()) {
+      throw CLI::RequiresError(init->count() > 0 ? "--init" : "--region",
+                               init->count() > 0 ? "--region" : "--init");
     }
     globals.command = *options;
   });
