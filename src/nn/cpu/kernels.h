@@ -95,6 +95,18 @@ struct InstanceNormArgs {
   float *grad_weight = nullptr, *grad_bias = nullptr;  ///< (N, channels), overwritten
 };
 
+/// One sample (places, channels): an image whose channels lie innermost.
+template <class T>
+struct GroupNormArgs {
+  std::int64_t channels = 0;
+  const T* x = nullptr;
+  const float* origin = nullptr;                   ///< (channels) that the sums are taken from
+  float* sums = nullptr;                           ///< (2, channels), overwritten
+  const float *scale = nullptr, *shift = nullptr;  ///< (channels)
+  T* y = nullptr;                                  ///< may be x
+  bool silu = false;
+};
+
 template <class T>
 struct Kernels {
   /// Samples [begin, end).
@@ -116,6 +128,12 @@ struct Kernels {
   /// Samples [begin, end).
   void (*instance_norm_forward)(const InstanceNormArgs<T>&, std::int64_t begin, std::int64_t end);
   void (*instance_norm_backward)(const InstanceNormArgs<T>&, std::int64_t begin, std::int64_t end);
+  /// Mean of a few of the places: a number near that of all of them.
+  void (*group_norm_origin)(const GroupNormArgs<T>&, std::int64_t places, float* origin);
+  /// Sums of x - origin and of its square over places [begin, end), a few hundred at most.
+  void (*group_norm_sums)(const GroupNormArgs<T>&, std::int64_t begin, std::int64_t end);
+  /// y = act(x scale + shift), places [begin, end).
+  void (*group_norm_apply)(const GroupNormArgs<T>&, std::int64_t begin, std::int64_t end);
 };
 
 /// softmax(q k^T scale) v + gate softmax(q yk^T caption_scale) yv, heads joined. The head dimension

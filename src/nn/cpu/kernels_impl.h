@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "nn/cpu/kernels_attention_impl.h"
+#include "nn/cpu/kernels_group_norm_impl.h"
 #include "nn/cpu/kernels_instance_norm_impl.h"
 #include "nn/cpu/kernels_math_impl.h"
 
@@ -350,7 +351,8 @@ constexpr Kernels<T> kTable{
     rms_norm_forward<T>,     rms_norm_backward<T>,     norm_rotate_forward<T>,
     norm_rotate_backward<T>, swiglu_forward<T>,        swiglu_backward<T>,
     softmax_forward<T>,      softmax_backward<T>,      join_heads_forward<T>,
-    join_heads_backward<T>,  instance_norm_forward<T>, instance_norm_backward<T>};
+    join_heads_backward<T>,  instance_norm_forward<T>, instance_norm_backward<T>,
+    group_norm_origin<T>,    group_norm_sums<T>,       group_norm_apply<T>};
 
 }  // namespace
 
