@@ -24,10 +24,12 @@ Tolerance tolerance_from(const Json& rule) {
   t.tensor_pattern = rule.value("tensor", t.tensor_pattern);
   t.tensor = std::regex(t.tensor_pattern);
   t.skip = rule.value("skip", false);
-  t.absolute = rule.value("atol", 0.0);
+  t.absolute = rule.value("atol", rule.value("max_levels", 0.0));
   t.relative = rule.value("rtol", 0.0);
   t.relative_rms = rule.value("relative_rms", -1.0);
-  t.known = t.skip || t.relative_rms >= 0.0 || rule.contains("atol") || rule.contains("rtol");
+  t.max_share = rule.value("max_share", 1.0);
+  t.known = t.skip || rule.contains("max_levels") || t.relative_rms >= 0.0 ||
+            rule.contains("atol") || rule.contains("rtol");
   return t;
 }
 
@@ -47,11 +49,13 @@ void measure(const at::Tensor& got, const at::Tensor& want, const Tolerance& rul
   const auto* wp = w.const_data_ptr<double>();
   double square_error = 0.0;
   double square_want = 0.0;
+  std::int64_t differ = 0;
   for (std::int64_t i = 0; i < w.numel(); ++i) {
     if (gp[i] == wp[i] || (std::isnan(gp[i]) && std::isnan(wp[i]))) {
       square_want += std::isfinite(wp[i]) ? wp[i] * wp[i] : 0.0;
       continue;
     }
+    ++differ;
     const double error = std::abs(gp[i] - wp[i]);
     const double allowed = rule.absolute + rule.relative * std::abs(wp[i]);
     const double share = allowed > 0.0 ? error / allowed : kInfinity;
@@ -59,6 +63,10 @@ void measure(const at::Tensor& got, const at::Tensor& want, const Tolerance& rul
     out.share = std::isnan(share) ? kInfinity : std::max(out.share, share);
     square_error += error * error;
     square_want += wp[i] * wp[i];
+  }
+  if (rule.max_share < 1.0 && differ > 0) {
+    const auto share = static_cast<double>(differ) / static_cast<double>(w.numel());
+    out.share = std::max(out.share, rule.max_share > 0.0 ? share / rule.max_share : kInfinity);
   }
   if (rule.relative_rms >= 0.0) {
     const double rms = square_error == 0.0 ? 0.0 : std::sqrt(square_error / square_want);
@@ -203,6 +211,13 @@ void CaseFolder::compare_counts(const std::string& file, const std::string& what
     return;
   }
   outcomes_.push_back({.file = file, .tensor = what, .rule = "(exact)"});
+}
+
+void CaseFolder::compare_bound(const std::string& file, const std::string& what, double got,
+                               double bound) {
+  Outcome out{.file = file, .tensor = what, .rule = "(bound)", .error = got};
+  out.share = got <= bound ? (bound > 0.0 ? got / bound : 0.0) : kInfinity;
+  outcomes_.push_back(std::move(out));
 }
 
 void CaseFolder::fail(const std::string& file, const std::string& tensor, const std::string& why) {

@@ -21,16 +21,18 @@ namespace medaug::golden {
 using Json = nlohmann::ordered_json;
 
 /// A bound of case.json: |got - want| <= absolute + relative |want| element by element, or on the
-/// relative root mean square of the whole tensor.
+/// relative root mean square of the whole tensor, or on the levels of 8-bit images: no level more
+/// than `absolute` away, and no more than a share of them away at all.
 struct Tolerance {
   std::string file_glob = "*";
   std::string tensor_pattern = ".*";
   std::regex tensor{".*"};
-  bool known = true;  ///< false for a kind of bound that is neither of these
+  bool known = true;  ///< false for a kind of bound that is none of these
   bool skip = false;
   double absolute = 0.0;
   double relative = 0.0;
   double relative_rms = -1.0;  ///< below 0: element by element
+  double max_share = 1.0;      ///< of elements that differ
 };
 
 /// Thrown by a case that cannot be recomputed here, for a reason that is no fault of the program.
@@ -85,6 +87,8 @@ class CaseFolder {
   /// Compares two counts, exactly.
   void compare_counts(const std::string& file, const std::string& what, std::int64_t got,
                       std::int64_t want);
+  /// A number that must not be above a bound.
+  void compare_bound(const std::string& file, const std::string& what, double got, double bound);
   /// A failure that is no number.
   void fail(const std::string& file, const std::string& tensor, const std::string& why);
   /// Says that a stored tensor or table is not compared, and why; printed, not a failure.

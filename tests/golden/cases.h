@@ -15,5 +15,6 @@ void run_nextdit_lumina(CaseFolder& folder);
 void run_resnet(CaseFolder& folder);
 void run_transport(CaseFolder& folder);
 void run_sampler_dpm(CaseFolder& folder);
+void run_vae_tiny(CaseFolder& folder);
 
 }  // namespace medaug::golden

@@ -39,6 +39,7 @@ const std::map<std::string, CaseFunction>& known_cases() {
       {"nextdit_lumina", run_nextdit_lumina},
       {"sampler_dpm", run_sampler_dpm},
       {"transport", run_transport},
+      {"vae_tiny", run_vae_tiny},
   };
   return cases;
 }
