@@ -21,6 +21,8 @@ constexpr std::int64_t kBytePieces = 256;
 constexpr std::int64_t kSpecialPieces = 4;
 constexpr std::int64_t kLeastVocabulary = 300;
 constexpr std::int64_t kMostVocabulary = 64'000;
+constexpr std::int64_t kMostPaddingRows =
+    1023;  // embeddings are padded to a multiple of 1024 at most
 
 class Sentences : public sentencepiece::SentenceIterator {
  public:
@@ -100,6 +102,7 @@ struct Tokenizer::Impl {
   sentencepiece::SentencePieceProcessor processor;
   std::string model;
   std::int64_t begin = kBegin;
+  TokenizerStyle style = TokenizerStyle::kNormalised;
 };
 
 Tokenizer Tokenizer::train(const std::vector<std::string>& captions, std::int64_t vocabulary_size,
@@ -129,14 +132,23 @@ Tokenizer Tokenizer::train(const std::vector<std::string>& captions, std::int64_
   throw Error(ErrorCode::kData, "captions", "cannot train a tokenizer: " + reason);
 }
 
-Tokenizer Tokenizer::load(std::string model) {
+Tokenizer Tokenizer::load(std::string model, TokenizerStyle style) {
+  if (model.starts_with("version https://git-lfs")) {
+    throw Error(ErrorCode::kCheckpoint, "tokenizer", "is a git-lfs pointer, not the file itself",
+                "fetch the file: git lfs pull");
+  }
   auto impl = std::make_shared<Impl>();
   if (!impl->processor.LoadFromSerializedProto(model).ok() || impl->processor.GetPieceSize() < 1) {
-    throw Error(ErrorCode::kCheckpoint, "tokenizer", "is not a SentencePiece model");
+    throw Error(ErrorCode::kCheckpoint, "tokenizer", "is not a SentencePiece model",
+                model.starts_with('{') ? "give tokenizer.model, not tokenizer.json" : "");
   }
   if (impl->processor.bos_id() >= 0) {
     impl->begin = impl->processor.bos_id();
+  } else if (style == TokenizerStyle::kGemma) {
+    throw Error(ErrorCode::kCheckpoint, "tokenizer", "has no piece that begins a text",
+                "tokenizer of another model: give the tokenizer.model of the text encoder");
   }
+  impl->style = style;
   impl->model = std::move(model);
   Tokenizer tokenizer;
   tokenizer.impl_ = std::move(impl);
@@ -149,9 +161,11 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view caption,
     throw Error(ErrorCode::kInvalidArgument, "max_tokens",
                 std::to_string(max_tokens) + " is less than 1");
   }
-  const std::string text = normalize_caption(caption);
+  // Normalised in any case: that refuses what is no caption.
+  const std::string normalised = normalize_caption(caption);
+  const auto text = impl_->style == TokenizerStyle::kGemma ? caption : std::string_view(normalised);
   std::vector<int> pieces;
-  const auto status = impl_->processor.Encode(text, &pieces);
+  const auto status = impl_->processor.Encode({text.data(), text.size()}, &pieces);
   if (!status.ok()) {
     throw Error(ErrorCode::kInvalidArgument, "caption", printable(status.ToString(), 300));
   }
@@ -179,6 +193,44 @@ std::string Tokenizer::decode(const std::vector<std::int64_t>& ids) const {
 }
 
 std::int64_t Tokenizer::size() const { return impl_->processor.GetPieceSize(); }
+std::int64_t Tokenizer::pad() const { return impl_->processor.pad_id(); }
+std::int64_t Tokenizer::begin() const { return impl_->begin; }
 const std::string& Tokenizer::serialized() const { return impl_->model; }
+
+void require_fit(const Tokenizer& tokenizer, const TokenizerNeeds& needs) {
+  const auto refuse = [](const std::string& what) {
+    throw Error(ErrorCode::kCheckpoint, "tokenizer", what,
+                "tokenizer of another model: give the tokenizer.model of the text encoder");
+  };
+  const auto spare = needs.vocabulary - tokenizer.size();
+  if (spare < 0 || spare > kMostPaddingRows) {
+    refuse("has " + std::to_string(tokenizer.size()) + " pieces, the text encoder knows " +
+           std::to_string(needs.vocabulary));
+  }
+  if (tokenizer.begin() != needs.begin || tokenizer.pad() != needs.pad) {
+    refuse("begins a text with id " + std::to_string(tokenizer.begin()) + " and pads it with " +
+           std::to_string(tokenizer.pad()) + ", the text encoder expects " +
+           std::to_string(needs.begin) + " and " + std::to_string(needs.pad));
+  }
+}
+
+TokenBatch pad_right(const std::vector<std::vector<std::int64_t>>& rows, std::int64_t pad,
+                     std::int64_t multiple) {
+  std::size_t longest = 0;
+  for (const auto& row : rows) {
+    longest = std::max(longest, row.size());
+  }
+  const auto step = static_cast<std::size_t>(multiple);
+  const auto length = (longest + step - 1) / step * step;
+  TokenBatch batch;
+  batch.length = static_cast<std::int64_t>(length);
+  for (const auto& row : rows) {
+    batch.ids.insert(batch.ids.end(), row.begin(), row.end());
+    batch.ids.insert(batch.ids.end(), length - row.size(), pad);
+    batch.mask.insert(batch.mask.end(), row.size(), 1);
+    batch.mask.insert(batch.mask.end(), length - row.size(), 0);
+  }
+  return batch;
+}
 
 }  // namespace medaug

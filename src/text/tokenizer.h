@@ -9,6 +9,12 @@
 
 namespace medaug {
 
+/// What a model was trained to see of a caption.
+enum class TokenizerStyle {
+  kNormalised,  ///< models of our own: the caption by `normalize_caption`, then what the model does
+  kGemma,       ///< the caption as it is; only what the model itself does
+};
+
 /// SentencePiece BPE with byte fallback: any caption in any language encodes. Thread-safe after
 /// construction.
 class Tokenizer {
@@ -26,23 +32,43 @@ class Tokenizer {
                          std::uint64_t seed);
   /// @param model  serialized SentencePiece model, as `serialized()` gives it (or another of that
   /// format)
-  /// @throws Error kCheckpoint when it is not one
-  static Tokenizer load(std::string model);
+  /// @throws Error kCheckpoint when it is not one, or in Gemma's style when it has no begin id
+  static Tokenizer load(std::string model, TokenizerStyle style = TokenizerStyle::kNormalised);
 
-  /// Piece ids with kBegin in front, cut to `max_tokens`; the empty caption is kBegin alone. The
-  /// text is normalised (normalize_caption, then NFKC). A model from elsewhere gives its own begin
-  /// id.
+  /// Piece ids with the begin id in front and no end id, cut to `max_tokens`; the empty caption is
+  /// the begin id alone. Special pieces written in a caption are ordinary text.
   /// @throws Error kInvalidArgument for a caption that `normalize_caption` refuses, or max_tokens <
   /// 1
   std::vector<std::int64_t> encode(std::string_view caption, std::int64_t max_tokens) const;
   /// The text; ids outside the vocabulary and special ones give nothing.
   std::string decode(const std::vector<std::int64_t>& ids) const;
   std::int64_t size() const;
+  std::int64_t pad() const;    ///< kPad, or what a model from elsewhere has; -1 = none
+  std::int64_t begin() const;  ///< kBegin, or what a model from elsewhere has
   const std::string& serialized() const;
 
  private:
   struct Impl;
   std::shared_ptr<const Impl> impl_;
 };
+
+/// What a pretrained encoder expects of its tokenizer.
+struct TokenizerNeeds {
+  std::int64_t vocabulary = 0;  ///< rows of the embedding; up to 1023 of them may be padding
+  std::int64_t pad = 0;
+  std::int64_t begin = 0;
+};
+/// @throws Error kCheckpoint: tokenizer of another model
+void require_fit(const Tokenizer& tokenizer, const TokenizerNeeds& needs);
+
+/// Ids of several captions in rows of one length, row by row.
+struct TokenBatch {
+  std::int64_t length = 0;
+  std::vector<std::int64_t> ids;
+  std::vector<std::int64_t> mask;  ///< 1 = real, 0 = padding
+};
+/// Pads on the right to the longest row, then to a multiple of `multiple`.
+TokenBatch pad_right(const std::vector<std::vector<std::int64_t>>& rows, std::int64_t pad,
+                     std::int64_t multiple);
 
 }  // namespace medaug

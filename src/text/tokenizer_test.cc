@@ -123,5 +123,61 @@ TEST(Tokenizer, RefusesBadCaptions) {
   EXPECT_THROW(Tokenizer::train({"\xFF"}, 512, 0), Error);
 }
 
+TEST(Tokenizer, InGemmasStyleLeavesTheTextAsItIs) {
+  const auto tokenizer = Tokenizer::load(trained().serialized(), TokenizerStyle::kGemma);
+  const auto plain = trained();
+  EXPECT_EQ(tokenizer.encode("oval lesion", 50), plain.encode("oval lesion", 50));
+  const std::string zero_width = "ov\u200bal";
+  EXPECT_EQ(plain.encode(zero_width, 50), plain.encode("oval", 50));
+  EXPECT_NE(tokenizer.encode(zero_width, 50), tokenizer.encode("oval", 50));
+  EXPECT_EQ(tokenizer.encode("", 50), Ids{tokenizer.begin()});
+  EXPECT_EQ(tokenizer.encode("oval lesion", 2).size(), 2U);
+  EXPECT_THROW(tokenizer.encode("\xff", 50), Error);
+}
+
+std::string refusal(const TokenizerNeeds& needs) {
+  try {
+    require_fit(trained(), needs);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kCheckpoint);
+    return e.what();
+  }
+  return "";
+}
+
+TEST(Tokenizer, OfAnotherModelIsRefused) {
+  const auto size = trained().size();
+  EXPECT_EQ(refusal({size, Tokenizer::kPad, Tokenizer::kBegin}), "");
+  EXPECT_EQ(refusal({size + 50, Tokenizer::kPad, Tokenizer::kBegin}), "");
+  for (const TokenizerNeeds needs :
+       {TokenizerNeeds{size - 1, 0, 2}, TokenizerNeeds{size + 5000, 0, 2},
+        TokenizerNeeds{size, 1, 2}, TokenizerNeeds{size, 0, 1}}) {
+    EXPECT_NE(refusal(needs).find("tokenizer of another model"), std::string::npos);
+  }
+}
+
+TEST(Tokenizer, SaysWhatWasGivenInsteadOfAModel) {
+  const auto said = [](const std::string& model) -> std::string {
+    try {
+      Tokenizer::load(model, TokenizerStyle::kGemma);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_NE(said("version https://git-lfs.github.com/spec/v1\n").find("git-lfs pointer"),
+            std::string::npos);
+  EXPECT_NE(said("{\"version\": \"1.0\"}").find("not tokenizer.json"), std::string::npos);
+}
+
+TEST(TokenBatch, PadsToTheLongestThenToAMultiple) {
+  const auto batch = pad_right({{2, 7, 8}, {2}}, 9, 2);
+  EXPECT_EQ(batch.length, 4);
+  EXPECT_EQ(batch.ids, (Ids{2, 7, 8, 9, 2, 9, 9, 9}));
+  EXPECT_EQ(batch.mask, (Ids{1, 1, 1, 0, 1, 0, 0, 0}));
+  EXPECT_EQ(pad_right({{2, 7, 8, 9}}, 0, 4).length, 4);
+  EXPECT_EQ(pad_right({}, 0, 8).length, 0);
+}
+
 }  // namespace
 }  // namespace medaug
