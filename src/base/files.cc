@@ -10,10 +10,12 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <system_error>
 #include <utility>
 
 #include "base/sha256.h"
+#include "base/stream_file.h"
 #include "base/strings.h"
 
 namespace medaug {
@@ -169,6 +171,13 @@ void write_file_atomically(const fs::path& path, std::span<const std::string_vie
     for (const auto piece : pieces) {
       write_all(descriptor, piece, path);
     }
+  });
+}
+
+void stream_file_atomically(const fs::path& path,
+                            const std::function<void(const WritePiece& write)>& produce) {
+  replace_file(path, [&](int descriptor) {
+    produce([&](std::string_view piece) { write_all(descriptor, piece, path); });
   });
 }
 
