@@ -36,7 +36,9 @@ const std::map<std::string, CaseFunction>& known_cases() {
       {"metrics", run_metrics},
       {"resnet", run_resnet},
 #endif
+      {"nextdit_diffusers", run_nextdit_diffusers},
       {"nextdit_lumina", run_nextdit_lumina},
+      {"nextdit_retina", run_nextdit_retina},
       {"sampler_dpm", run_sampler_dpm},
       {"transport", run_transport},
       {"vae_tiny", run_vae_tiny},

@@ -24,13 +24,6 @@ constexpr std::int64_t kGuidedChannels = 3;
 
 using Observed = std::map<std::string, at::Tensor>;
 
-NextDiTInput captions_of(CaseFolder& folder, const std::string& file, const std::string& prefix) {
-  NextDiTInput in;
-  in.caption = folder.input(file, prefix + "cap_feats");
-  in.caption_mask = folder.input(file, prefix + "cap_mask").to(at::kBool);
-  return in;
-}
-
 NextDiTCall observing(Observed& observed) {
   NextDiTCall call;
   call.observe = [&observed](const std::string& name, const Tensor& value) {
@@ -88,17 +81,6 @@ NextDiTCall call_from(const Json& json) {
   call.scale_watershed = json.value("scale_watershed", 1.0);
   call.proportional_base = proportional && !base.is_null() ? base.get<std::int64_t>() : 0;
   return call;
-}
-
-// forward_with_cfg: the first half of the batch, once with each half of the captions.
-Tensor guided(const NextDiT& network, NextDiTInput in, double scale, const NextDiTCall& call) {
-  const auto half = in.x.chunk(2)[0];
-  in.x = at::cat({half, half});
-  const auto out = network.forward(in, call);
-  const auto channels = std::min(kGuidedChannels, out.size(1));
-  const auto parts = out.slice(1, 0, channels).chunk(2);
-  const auto mixed = parts[1] + (parts[0] - parts[1]) * scale;
-  return at::cat({at::cat({mixed, mixed}), out.slice(1, channels)}, 1);
 }
 
 void compare_guided(CaseFolder& folder, const NextDiT& network, const std::string& name,
@@ -225,6 +207,23 @@ void run_network(CaseFolder& folder, const std::string& name, const Json& config
 }
 
 }  // namespace
+
+NextDiTInput captions_of(CaseFolder& folder, const std::string& file, const std::string& prefix) {
+  NextDiTInput in;
+  in.caption = folder.input(file, prefix + "cap_feats");
+  in.caption_mask = folder.input(file, prefix + "cap_mask").to(at::kBool);
+  return in;
+}
+
+Tensor guided(const NextDiT& network, NextDiTInput in, double scale, const NextDiTCall& call) {
+  const auto half = in.x.chunk(2)[0];
+  in.x = at::cat({half, half});
+  const auto out = network.forward(in, call);
+  const auto channels = std::min(kGuidedChannels, out.size(1));
+  const auto parts = out.slice(1, 0, channels).chunk(2);
+  const auto mixed = parts[1] + (parts[0] - parts[1]) * scale;
+  return at::cat({at::cat({mixed, mixed}), out.slice(1, channels)}, 1);
+}
 
 NextDiTOptions lumina_options(const Json& arguments) {
   const auto integer = [&](const char* key, std::int64_t otherwise) {

@@ -17,6 +17,13 @@ NextDiTOptions lumina_options(const Json& arguments);
 std::unique_ptr<NextDiT> lumina_network(CaseFolder& folder, const NextDiTOptions& options,
                                         const std::string& file);
 
+/// <prefix>cap_feats and <prefix>cap_mask.
+NextDiTInput captions_of(CaseFolder& folder, const std::string& file, const std::string& prefix);
+
+/// Lumina's guidance (forward_with_cfg): the first half of the batch, once with each half of the
+/// captions; both halves of the result are the guided velocity on the first three channels.
+Tensor guided(const NextDiT& network, NextDiTInput in, double scale, const NextDiTCall& call);
+
 /// Inside of the first block, recomputed with the operators that the model uses:
 /// <prefix>layer0.attn_in, .q_rotated, ...
 /// @param observed  what the model showed for this input
