@@ -60,7 +60,7 @@ class Generator {
   py::object info() const {
     const auto& info = generator_.info();
     Json json = to_json(info.preprocess);
-    json["channels"] = info.generator.dit.in_channels;
+    json["channels"] = info.preprocess.channels;
     json["training"] = info.training;
     json["example_captions"] = info.example_captions;
     json["sha256"] = generator_.checkpoint_sha256();

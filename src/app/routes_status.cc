@@ -107,7 +107,7 @@ Json Service::capabilities() const {
   const auto& preprocess = info.preprocess;
   const auto defaults = model->defaults();
   const auto side = std::max(preprocess.height(), preprocess.width());
-  const auto patch = info.generator.dit.patch_size;
+  const auto patch = info.generator.dit.patch_size * info.generator.downscale;
   Json examples = Json::array();
   for (const auto& caption : info.example_captions) {
     examples.push_back(caption);
@@ -120,7 +120,7 @@ Json Service::capabilities() const {
             {"sha256", model->sha256()},
             {"width", preprocess.width()},
             {"height", preprocess.height()},
-            {"channels", info.generator.dit.in_channels},
+            {"channels", preprocess.channels},
             {"classes", classes_json(preprocess)},
             {"training", info.training}}},
           {"defaults", preset_json("default", defaults.sampler, defaults.guidance)},

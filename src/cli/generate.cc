@@ -94,7 +94,7 @@ struct Canvas {
 };
 
 Canvas canvas_of(const GenerateCommand& options, const RunConfig& config,
-                 const ImageGenerator& generator, const PreprocessOptions& preprocess) {
+                 const PreprocessOptions& preprocess) {
   if (options.init.empty()) {
     return {};
   }
@@ -108,9 +108,7 @@ Canvas canvas_of(const GenerateCommand& options, const RunConfig& config,
                         std::to_string(image.width()), " x ", std::to_string(image.height())}),
                 "both must have the same size");
   }
-  auto own = preprocess;
-  own.channels = generator.info().generator.dit.in_channels;
-  return {preprocess_image(image, own), preprocess_region(levels, preprocess, "--region")};
+  return {preprocess_image(image, preprocess), preprocess_region(levels, preprocess, "--region")};
 }
 
 /// Every mask is read once before the first image is made, so that a bad one in the middle of a
@@ -159,7 +157,7 @@ int run(const Globals& globals, const GenerateCommand& options) {
   const auto settings = settings_for(globals, options.sampling, config, generator);
   const auto preprocess = preprocess_for(generator.info(), settings);
   check_masks(sources, preprocess);
-  const auto canvas = canvas_of(options, config, generator, preprocess);
+  const auto canvas = canvas_of(options, config, preprocess);
   const auto each = options.count.value_or(options.manifest.empty() ? config.inference.count : 1);
   BatchRun run;
   run.count = each * static_cast<std::int64_t>(sources.size());

@@ -88,7 +88,7 @@ GenerateSettings settings_for(const Globals& globals, const SamplingFlags& flags
   auto settings = generator.defaults();
   // A preset replaces the checkpoint's settings as a whole; without one, only what is written
   // somewhere does.
-  if (config.sampling.preset == SamplingPreset::kOriginal) {
+  if (config.sampling.preset != SamplingPreset::kDefault) {
     settings.sampler = config.sampler;
     settings.guidance = config.guidance;
   }

@@ -81,7 +81,11 @@ at::Tensor GuidedField::term(const at::Tensor& full, at::Tensor difference, doub
     momentum = difference;
     difference = project_guidance(full, difference, guidance_);
   }
-  return difference * (scale - 1.0);
+  difference = difference * (scale - 1.0);
+  if (guidance_.channels > 0 && guidance_.channels < difference.size(1)) {
+    difference.slice(1, guidance_.channels).zero_();
+  }
+  return difference;
 }
 
 at::Tensor GuidedField::image(const at::Tensor& z, double time) {

@@ -50,6 +50,16 @@ double guided(const GuidanceOptions& guidance, double time = 0.5) {
   return field.image(at::full({1, 1, 1, 1}, 0.0), time).item<double>();
 }
 
+TEST(Guidance, LeavesFurtherChannelsAsTheConditionsAloneGiveThem) {
+  GuidanceOptions guidance{.text = 3.0, .interval_low = 0.0, .interval_high = 1.0};
+  guidance.channels = 3;
+  GuidedField field(answer, FlowOptions{.prediction = Prediction::kImage, .data_mean = {}},
+                    guidance);
+  const auto image = field.image(at::full({1, 4, 1, 1}, 0.0), 0.5).flatten();
+  EXPECT_DOUBLE_EQ(image[2].item<double>(), 8.0 + 2.0 * (8.0 - 5.0));
+  EXPECT_DOUBLE_EQ(image[3].item<double>(), 8.0);
+}
+
 TEST(Guidance, ScaleOneReturnsTheConditionalPredictionBitForBit) {
   const auto z = (at::arange(24, at::kFloat) * 0.7).sin().view({2, 3, 2, 2});
   const auto predict = [](const at::Tensor& x, double, std::span<const Branch> branches) {

@@ -132,6 +132,9 @@ struct GuidanceOptions {
   double projected_eta = 0.0;
   double projected_rms = 0.12;  ///< largest root mean square of the guidance term per image
   double projected_momentum = -0.5;
+  /// Guidance acts on so many first channels, the others stay as they are; 0 = on all. Lumina-Next
+  /// guides 3 of its 4 latent channels.
+  std::int64_t channels = 0;
 };
 template <class Visitor>
 void describe(Visitor& visit, GuidanceOptions& o) {
@@ -164,6 +167,11 @@ void describe(Visitor& visit, GuidanceOptions& o) {
               .min = -1,
               .max = 1},
         o.projected_momentum);
+  visit(Field{.name = "channels",
+              .help = "guidance acts on so many first channels; 0 = all",
+              .min = 0,
+              .max = 64},
+        o.channels);
 }
 
 }  // namespace medaug

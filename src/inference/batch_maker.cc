@@ -21,7 +21,7 @@ PreprocessOptions preprocess_for(const ModelInfo& info, const GenerateSettings& 
     options.image_width = settings.image_width;
   }
   try {
-    validate_size(info.generator.dit, options.height(), options.width(), "image");
+    validate_size(info.generator, options.height(), options.width(), "image");
   } catch (const Error& e) {
     throw Error(ErrorCode::kInvalidArgument, "image size", e.message(), e.hint());
   }

@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "checkpoint/run_folder.h"
@@ -14,6 +15,8 @@
 
 namespace medaug {
 namespace {
+
+constexpr double kWatershed = 0.3;
 
 void check_mask(const at::Tensor& mask, std::int64_t classes, std::int64_t height,
                 std::int64_t width) {
@@ -50,6 +53,22 @@ void check_init(const GenerateRequest& request, bool wanted, std::int64_t channe
   }
 }
 
+/// Latent models take larger sizes than they were trained at as Lumina-Next does: attention keeps
+/// its entropy (proportional attention), and above the trained size early steps interpolate the
+/// places and later ones change the rotary base.
+NextDiTCall call_for(const ModelInfo& info, std::int64_t height, std::int64_t width) {
+  NextDiTCall call;
+  if (info.generator.downscale > 1) {
+    const auto token = info.generator.dit.patch_size * info.generator.downscale;
+    const auto trained = info.preprocess.height() * info.preprocess.width();
+    const double larger = static_cast<double>(height * width) / static_cast<double>(trained);
+    call.proportional_base = trained / (token * token);
+    call.scale_factor = std::max(1.0, std::sqrt(larger));
+    call.scale_watershed = kWatershed;
+  }
+  return call;
+}
+
 }  // namespace
 
 ImageGenerator::ImageGenerator(const std::filesystem::path& checkpoint, const Options& options)
@@ -77,7 +96,7 @@ SamplingRequest ImageGenerator::sampling_request(const GenerateRequest* first, s
   for (std::size_t i = 0; i < count; ++i) {
     const auto& one = first[i];
     check_mask(one.mask, classes, height, width);
-    check_init(one, painted_in, loaded_.info.generator.dit.in_channels, height, width);
+    check_init(one, painted_in, loaded_.info.preprocess.channels, height, width);
     if (painted_in) {
       inits.push_back(one.init.to(at::kFloat));
       regions.push_back(one.region.to(at::kBool));
@@ -118,11 +137,12 @@ std::vector<at::Tensor> ImageGenerator::generate(const std::vector<GenerateReque
                      : settings.image_size > 0 ? settings.image_size
                                                : preprocess.width();
   try {
-    validate_size(loaded_.info.generator.dit, height, width, "image");
+    validate_size(loaded_.info.generator, height, width, "image");
   } catch (const Error& e) {
     throw Error(ErrorCode::kInvalidArgument, "image_size", e.message(), e.hint());
   }
-  SamplingSettings sampling{loaded_.info.flow, settings.sampler, settings.guidance, {}};
+  SamplingSettings sampling{loaded_.info.flow, settings.sampler, settings.guidance,
+                            call_for(loaded_.info, height, width)};
   std::vector<at::Tensor> images;
   // An adaptive step follows the whole batch, and an image must not depend on its company.
   const auto lanes = is_adaptive(settings.sampler.solver)

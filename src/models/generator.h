@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "models/nextdit.h"
 #include "models/text_encoder.h"
 
 namespace medaug {
+
+class Autoencoder;
 
 /// Everything an image is conditioned on, as tensors.
 struct Conditions {
@@ -26,7 +29,15 @@ struct GeneratorOptions {
   NextDiTOptions dit;
   TextEncoderOptions text;
   std::int64_t vocabulary = 0;  ///< pieces the tokenizer has
+  /// Pixels of one latent, per side; 1 = the network works on pixels, and no autoencoder is needed.
+  std::int64_t downscale = 1;
+  bool frozen_text = false;  ///< captions come from `FrozenParts::captions`, not from `text`
 };
+
+/// @throws Error kConfig when pictures of this size do not divide into patches (of latents); the
+/// hint names the nearest sizes that do
+void validate_size(const GeneratorOptions& options, std::int64_t height, std::int64_t width,
+                   const std::string& where);
 
 /// Captions as the network reads them.
 struct EncodedText {
@@ -34,12 +45,34 @@ struct EncodedText {
   std::vector<CaptionHeads> heads = {};  ///< of each block; empty = made in every call
 };
 
-/// The text encoder and the image model, trained as one.
+/// A pretrained text encoder that is not trained further. Thread-safe.
+class CaptionFeatures {
+ public:
+  virtual ~CaptionFeatures() = default;
+  /// @param tokens (N, L) int64  @param mask (N, L) bool, true = real
+  /// @return (N, L, Dc) on the device of `tokens`, without gradients
+  virtual at::Tensor features(const at::Tensor& tokens, const at::Tensor& mask) const = 0;
+};
+
+/// What a model works with but does not train, and does not save.
+struct FrozenParts {
+  std::shared_ptr<const Autoencoder> autoencoder = {};   ///< needed when downscale > 1
+  std::shared_ptr<const CaptionFeatures> captions = {};  ///< needed with `frozen_text`
+};
+
+/// The text encoder and the image model, trained as one. The image model works on pixels, or on the
+/// latents of a frozen autoencoder: then z below is (N, C, H / f, W / f), and the mask's planes are
+/// averaged over the pixels of a latent, so that a lesion smaller than one still shows.
 class Generator : public torch::nn::Module {
  public:
   /// @param seed  of the initial weights; none = left undefined, to be filled
   explicit Generator(const GeneratorOptions& options, std::optional<std::uint64_t> seed = 0,
                      at::Device device = at::kCPU);
+
+  /// Before anything is encoded. @throws Error kCheckpoint when a part that the options need is
+  /// missing or of another shape than the network
+  void attach(FrozenParts parts);
+  const FrozenParts& frozen() const { return frozen_; }
 
   /// Caption features, once per caption. (N, L, Dc)
   at::Tensor encode_text(const Conditions& conditions) const;
@@ -47,13 +80,27 @@ class Generator : public torch::nn::Module {
   at::Tensor predict(const at::Tensor& z, const at::Tensor& time, const EncodedText& text,
                      const Conditions& conditions, const NextDiTCall& call = {}) const;
 
+  /// Whether z are the pixels themselves.
+  bool works_on_pixels() const { return options_.downscale == 1; }
+  /// Shape of z for images of H x W.
+  std::vector<std::int64_t> z_shape(std::int64_t images, std::int64_t height,
+                                    std::int64_t width) const;
+  /// Images (N, 3, H, W) in [-1, 1] as z. @param noise  of the posterior, shaped as z; undefined =
+  /// its mean. Pixels are returned as they are.
+  at::Tensor to_z(const at::Tensor& images, const at::Tensor& noise = {}) const;
+  /// The reverse, not clamped.
+  at::Tensor to_images(const at::Tensor& z) const;
+
   const GeneratorOptions& options() const { return options_; }
   const NextDiT& dit() const { return *dit_; }
 
  private:
+  at::Tensor mask_for(const at::Tensor& mask) const;
+
   GeneratorOptions options_;
   std::shared_ptr<TextEncoder> text_;
   std::shared_ptr<NextDiT> dit_;
+  FrozenParts frozen_;
 };
 
 }  // namespace medaug

@@ -317,11 +317,14 @@ void describe(Visitor& visit, TrainingOptions& o) {
   internal::describe_outputs(visit, o);
 }
 
-enum class SamplingPreset { kDefault, kOriginal };
+enum class SamplingPreset { kDefault, kOriginal, kLumina, kRetinaLogos };
 template <>
 struct EnumNames<SamplingPreset> {
   static constexpr std::pair<SamplingPreset, std::string_view> kNames[] = {
-      {SamplingPreset::kDefault, "default"}, {SamplingPreset::kOriginal, "original"}};
+      {SamplingPreset::kDefault, "default"},
+      {SamplingPreset::kOriginal, "original"},
+      {SamplingPreset::kLumina, "lumina"},
+      {SamplingPreset::kRetinaLogos, "retinalogos"}};
 };
 
 /// Shares the section `sampling` with SamplerOptions.
@@ -332,7 +335,8 @@ struct SamplingOptions {
 template <class Visitor>
 void describe(Visitor& visit, SamplingOptions& o) {
   visit(Field{.name = "preset",
-              .help = "fills what is not set here; original = euler, 50 steps, text guidance 7.5"},
+              .help = "fills what is not set here; original = euler, 50 steps, text guidance 7.5; "
+                      "lumina, retinalogos = as those projects sample"},
         o.preset);
 }
 

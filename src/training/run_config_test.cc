@@ -85,6 +85,18 @@ TEST_F(RunConfigTest, PresetFillsWhatIsNotSet) {
   EXPECT_EQ(config.guidance.text, 7.5);
 }
 
+TEST_F(RunConfigTest, LineagePresetsSampleAsUpstreamDoes) {
+  const auto lumina = load("data: {train_data: t.jsonl}\nsampling: {preset: lumina}\n");
+  const auto grid = time_grid(lumina.sampler);
+  ASSERT_EQ(grid.size(), 30U);  // upstream's num_steps counts the points
+  EXPECT_NEAR(grid[1], (1.0 / 29.0) / (1.0 / 29.0 + 4.0 * (1.0 - 1.0 / 29.0)), 1e-12);
+  EXPECT_EQ(lumina.sampler.solver, Solver::kMidpoint);
+  EXPECT_EQ(lumina.guidance.channels, 3);
+  const auto retina = load("data: {train_data: t.jsonl}\nsampling: {preset: retinalogos}\n");
+  EXPECT_EQ(time_grid(retina.sampler).size(), 50U);
+  EXPECT_EQ(retina.guidance.text, 4.0);
+}
+
 TEST_F(RunConfigTest, InferenceConfigNeedsNoData) {
   const auto file = write("inference.yaml",
                           "checkpoint: run/best\nnum_inference_steps: 50\nguidance_scale: "

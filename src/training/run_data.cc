@@ -144,7 +144,7 @@ GeneratorOptions model_options(const RunConfig& config, const PreprocessOptions&
   options.dit.caption_dim = config.text.dim;
   options.dit.augment_features = kAugmentFeatures;
   validate(options.dit, "model");
-  validate_size(options.dit, preprocess.height(), preprocess.width(), "data");
+  validate_size(options, preprocess.height(), preprocess.width(), "data");
   return options;
 }
 

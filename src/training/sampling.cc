@@ -2,8 +2,11 @@
 #include "training/sampling.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/amax.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/ops/where.h>
 #include <c10/core/InferenceMode.h>
 
@@ -77,11 +80,23 @@ VelocityField kept_outside(VelocityField field, const Tensor& region, const Tens
   };
 }
 
+/// Latents that hold a pixel of the region.
+Tensor z_region(const Tensor& region, std::int64_t downscale) {
+  return downscale == 1 ? region
+                        : at::max_pool2d(region.to(at::kFloat), {downscale, downscale}).gt(0.0);
+}
+
+/// What latents look like without the time that decoding takes: their first channels, stretched.
+Tensor rough_picture(const Tensor& latents, const SamplingRequest& request) {
+  const auto shown = latents.narrow(1, 0, latents.size(1) >= 3 ? 3 : 1);
+  const auto range = shown.abs().amax({1, 2, 3}, true).clamp_min(1e-6);
+  return at::upsample_nearest2d(shown / range, {request.height, request.width});
+}
+
 Tensor sample_part(const Generator& model, const SamplingRequest& request,
                    const SamplingSettings& settings, const PartWatch& watch) {
   const c10::InferenceMode inference;
   const auto n = static_cast<std::int64_t>(request.seeds.size());
-  const auto channels = model.options().dit.in_channels;
   const auto device = request.conditions.tokens.device();
   Branches inputs_of(model, request);
   const auto predict = [&](const Tensor& z, double time, std::span<const Branch> branches) {
@@ -93,14 +108,15 @@ Tensor sample_part(const Generator& model, const SamplingRequest& request,
         .to(at::kFloat);
   };
   GuidedField field(predict, settings.flow, settings.guidance);
-  const auto noise = draw_noise({n, channels, request.height, request.width}, request.seeds, 0,
+  const auto noise = draw_noise(model.z_shape(n, request.height, request.width), request.seeds, 0,
                                 Purpose::kSampling);
   const auto z = noise.to(device) * settings.flow.noise_scale;
   VelocityField velocity = [&field](const Tensor& state, double time) {
     return field(state, time);
   };
   if (request.init.defined()) {
-    velocity = kept_outside(velocity, request.region, request.init, z);
+    const auto region = z_region(request.region, model.options().downscale);
+    velocity = kept_outside(velocity, region, model.to_z(request.init), z);
   }
   Tensor estimate;
   if (watch.on_estimate) {
@@ -112,11 +128,13 @@ Tensor sample_part(const Generator& model, const SamplingRequest& request,
   }
   const auto after_step = [&](std::int64_t step, std::int64_t steps, const Tensor& state) {
     if (watch.on_estimate) {
-      watch.on_estimate(estimate);
+      watch.on_estimate(model.works_on_pixels() ? estimate : rough_picture(estimate, request));
     }
     return watch.on_step(step, steps, state);
   };
-  const auto x = integrate(velocity, z, time_grid(settings.sampler), settings.sampler, after_step)
+  const auto x = model
+                     .to_images(integrate(velocity, z, time_grid(settings.sampler),
+                                          settings.sampler, after_step))
                      .clamp(-1, 1);
   return request.init.defined() ? at::where(request.region, x, request.init) : x;
 }

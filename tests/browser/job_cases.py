@@ -2,6 +2,7 @@
 """Jobs as the page shows them: progress, previews, cancelling, the queue, faults; and what survives a reload, a closed
 tab or a killed server."""
 
+import os
 import re
 import signal
 
@@ -9,7 +10,7 @@ from editor_model import Hand
 from serving import SIDE, Server
 from support import SLOW, Case, dump, in_every_look, mask_at_server, newest
 
-REPETITIONS = 5  # of the proof that a killed server loses nothing
+REPETITIONS = int(os.environ.get("REPETITIONS", "5"))  # of the proofs that nothing is lost
 FORM = {"prompt": "kept: 眼底 <b>&amp;</b> \u202e", "seed": "77", "steps": "9", "guidance": "2.5", "count": "3"}
 
 
@@ -137,14 +138,16 @@ class Survival(Case):
         mask = self.filled(page)
         page.page.click("[data-language=zh]")
         page.page.select_option("#theme", "dark")
-        page.reload()
-        self.whole(page, mask)
-        self.assertEqual(page.page.get_attribute("html", "lang"), "zh-CN")
-        self.assertEqual(page.page.input_value("#theme"), "dark")
-        page.page.close()
-        page.tab()
-        page.open()
-        self.whole(page, mask)
+        for i in range(REPETITIONS):
+            with self.subTest(repetition=i):
+                page.reload()
+                self.whole(page, mask)
+                self.assertEqual(page.page.get_attribute("html", "lang"), "zh-CN")
+                self.assertEqual(page.page.input_value("#theme"), "dark")
+                page.page.close()
+                page.tab()
+                page.open()
+                self.whole(page, mask)
 
     def test_reload_in_the_middle_of_a_stroke(self):
         page = self.opened()
@@ -209,8 +212,8 @@ class Survival(Case):
                     page.view("history")
                     page.page.wait_for_selector(".history")
                     texts = " ".join(page.page.locator(".history h3").all_inner_texts())
-                    self.assertEqual(re.findall(r"before|killed \d", texts),
-                                     [f"killed {n}" for n in range(i, -1, -1)] + ["before"])
+                    newest = [f"killed {n}" for n in range(i, -1, -1)] + ["before"]
+                    self.assertEqual(re.findall(r"before|killed \d+", texts)[:6], newest[:6])
                     page.view("generate")
             server.stop()
 

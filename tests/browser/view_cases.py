@@ -4,7 +4,7 @@
 import random
 
 from editor_model import Hand, Model
-from serving import SIDE, Server, png
+from serving import SIDE, Material, Server, png
 from support import SLOW, VIEWS, Case, in_every_look, newest, rows_of
 
 MOST_SECONDS = 1.0  # from opening the page to its being usable, on this machine
@@ -353,7 +353,8 @@ class Token(Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.closed = cls.enterClassContext(Server(environment={"MEDAUG_TOKEN": cls.TOKEN}))
+        cls.closed = cls.enterClassContext(Server("--root", f"{Material.get()}/phantom",
+                                                  environment={"MEDAUG_TOKEN": cls.TOKEN}))
 
     def look_dialog(self, language, theme):
         page = self.page(language, theme, server=self.closed)
@@ -380,6 +381,26 @@ class Token(Case):
         page.generate(prompt="by the address")
         with open(self.closed.log.name) as log:
             self.assertNotIn(self.TOKEN, log.read())
+
+    def test_a_report_opens_without_the_token_in_its_address(self):
+        page = self.page(server=self.closed)
+        page.open(f"/?strict=1#token={self.TOKEN}")
+        tab = page.page
+        page.view("evaluate")
+        tab.wait_for_selector("#v-generated option:nth-child(2)", state="attached")
+        source(page, "val.jsonl", "generated")
+        source(page, "val.jsonl", "reference")
+        tab.click("#evaluate-form .primary")
+        button = tab.get_by_role("button", name="Open the report")
+        button.wait_for(timeout=60000)
+        for _ in range(2):  # each opening has a ticket of its own
+            with page.context.expect_page() as opened:
+                button.click()
+            report = opened.value
+            report.wait_for_load_state()
+            self.assertIn("val.jsonl", report.inner_text("body"))
+            self.assertNotIn(self.TOKEN, report.url)
+            report.close()
 
     def test_closed_dialog_shows_nothing(self):
         page = self.page(server=self.closed)

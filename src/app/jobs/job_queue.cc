@@ -62,26 +62,12 @@ void JobQueue::stop() {
 
 std::string JobQueue::submit(JobRequest request, const std::string& key,
                              const std::string& fingerprint) {
+  require_room(request.count);  // before pictures are decoded in vain
   const auto model = model_.current();
   auto prepared = model->prepare(request);
+  require_room(request.count);
   {
     const std::lock_guard lock(mutex_);
-    std::int64_t images = request.count;
-    std::size_t waiting = 0;
-    for (const auto& one : waiting_) {
-      images += one->job.request.count - one->begun;
-      waiting += one->begun == 0 ? 1 : 0;
-    }
-    if (draining_) {
-      ++counts_.refused;
-      throw HttpError({503, "draining", "the server is stopping", "", "try again later", 10});
-    }
-    if (waiting >= options_.most_waiting || std::cmp_greater(images, options_.most_images)) {
-      ++counts_.refused;
-      const double wait = waiting_.empty() ? 1.0 : eta_of(*waiting_.back(), 0);
-      throw HttpError({503, "queue_full", std::to_string(waiting) + " jobs wait already", "",
-                       "try again later", std::max(1, static_cast<int>(wait / 4))});
-    }
     ++counts_.accepted;
   }
   Job job;
@@ -93,6 +79,25 @@ std::string JobQueue::submit(JobRequest request, const std::string& key,
   const auto id = job.id;
   enqueue(std::move(job), std::move(prepared));
   return id;
+}
+
+void JobQueue::require_room(std::int64_t images) {
+  const std::lock_guard lock(mutex_);
+  std::size_t waiting = 0;
+  for (const auto& one : waiting_) {
+    images += one->job.request.count - one->begun;
+    waiting += one->begun == 0 ? 1 : 0;
+  }
+  if (draining_) {
+    ++counts_.refused;
+    throw HttpError({503, "draining", "the server is stopping", "", "try again later", 10});
+  }
+  if (waiting >= options_.most_waiting || std::cmp_greater(images, options_.most_images)) {
+    ++counts_.refused;
+    const double wait = waiting_.empty() ? 1.0 : eta_of(*waiting_.back(), 0);
+    throw HttpError({503, "queue_full", std::to_string(waiting) + " jobs wait already", "",
+                     "try again later", std::max(1, static_cast<int>(wait / 4))});
+  }
 }
 
 std::optional<std::string> JobQueue::submitted_before(const std::string& key,

@@ -101,6 +101,7 @@ class JobQueue {
   struct Slot;
   struct Watcher;
 
+  void require_room(std::int64_t images);
   void work();
   void enqueue(Job job, Prepared prepared);
   std::vector<Slot> next_batch();

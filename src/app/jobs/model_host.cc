@@ -98,10 +98,8 @@ Prepared HostedModel::prepare(const JobRequest& request) const {
     });
   }
   if (!request.init_image.empty()) {
-    auto own = preprocess;
-    own.channels = info().generator.dit.in_channels;
     one.init = field("image", [&] {
-      return preprocess_image(decode_image(request.init_image, "image", kUploadLimits), own);
+      return preprocess_image(decode_image(request.init_image, "image", kUploadLimits), preprocess);
     });
     one.region = field("region", [&] {
       return preprocess_region(decode_mask_levels(request.region_png, "region", kUploadLimits),

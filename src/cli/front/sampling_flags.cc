@@ -24,7 +24,9 @@ void add_sampling_options(CLI::App& verb, SamplingFlags& flags) {
   verb.add_option("--size", flags.size, "side, or height x width as 48x64; default as trained")
       ->type_name("HxW");
   verb.add_option("--negative", flags.negative, "caption that guidance leads away from");
-  verb.add_option("--preset", flags.preset, "original = euler, 50 steps, guidance 7.5")
+  verb.add_option(
+          "--preset", flags.preset,
+          "original = euler, 50 steps, guidance 7.5; lumina and retinalogos as those projects")
       ->check(CLI::IsMember(enum_choices<SamplingPreset>()));
   verb.add_option("--config", flags.config,
                   "config with the sections inference, sampling, guidance")
