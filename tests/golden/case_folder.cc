@@ -28,8 +28,11 @@ Tolerance tolerance_from(const Json& rule) {
   t.relative = rule.value("rtol", 0.0);
   t.relative_rms = rule.value("relative_rms", -1.0);
   t.max_share = rule.value("max_share", 1.0);
-  t.known = t.skip || rule.contains("max_levels") || t.relative_rms >= 0.0 ||
-            rule.contains("atol") || rule.contains("rtol");
+  const auto on = rule.value("on", std::string());
+  t.real_tokens = on == "real tokens";
+  const bool bounded = rule.contains("max_levels") || t.relative_rms >= 0.0 ||
+                       rule.contains("atol") || rule.contains("rtol");
+  t.known = t.skip || (bounded && (on.empty() || t.real_tokens));
   return t;
 }
 
@@ -177,7 +180,13 @@ void CaseFolder::compare(const std::string& file, const std::string& tensor,
   }
   if (out.trouble.empty()) {
     out.rule = rule->tensor_pattern;
-    measure(got, open(file).at(tensor), *rule, out);
+    const auto& want = open(file).at(tensor);
+    if (rule->real_tokens) {
+      const auto real = open(file).at("attention_mask").ne(0).unsqueeze(-1);  // (N, L, 1)
+      measure(got.masked_select(real), want.masked_select(real), *rule, out);
+    } else {
+      measure(got, want, *rule, out);
+    }
   }
   outcomes_.push_back(std::move(out));
 }

@@ -33,6 +33,7 @@ struct Tolerance {
   double relative = 0.0;
   double relative_rms = -1.0;  ///< below 0: element by element
   double max_share = 1.0;      ///< of elements that differ
+  bool real_tokens = false;    ///< only where the file's attention_mask (N, L) is not 0
 };
 
 /// Thrown by a case that cannot be recomputed here, for a reason that is no fault of the program.

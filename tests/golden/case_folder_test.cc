@@ -117,6 +117,20 @@ TEST_F(CaseFolderTest, RelativeRmsJudgesTheWholeTensor) {
   EXPECT_EQ(failures(folder), Names{"b"});
 }
 
+TEST_F(CaseFolderTest, OnRealTokensLeavesOutPadding) {
+  const auto x = at::tensor({1.0F, 2.0F, 3.0F, 4.0F}).view({1, 2, 2});
+  write_safetensors(folder_ / "t.safetensors",
+                    {{"x", x}, {"attention_mask", at::tensor({1, 0}).view({1, 2})}});
+  const auto other_padding = at::tensor({1.0F, 2.0F, 9.0F, 9.0F}).view({1, 2, 2});
+  for (const std::string on : {R"(, "on": "real tokens")", "", R"(, "on": "mondays")"}) {
+    write_case(R"([{"relative_rms": 0.1)" + on + "}]");
+    CaseFolder folder(folder_);
+    folder.input("t.safetensors", "attention_mask");
+    folder.compare("t.safetensors", "x", other_padding);
+    EXPECT_EQ(failures(folder), on.find("real") != std::string::npos ? Names{} : Names{"x"});
+  }
+}
+
 TEST_F(CaseFolderTest, AnUnknownKindOfBoundFails) {
   write_case(R"([{"max_levels": 1}])");
   CaseFolder folder(folder_);

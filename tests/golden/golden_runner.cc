@@ -35,7 +35,9 @@ const std::map<std::string, CaseFunction>& known_cases() {
       {"efficientnet_lite0", run_efficientnet_lite0},
       {"metrics", run_metrics},
       {"resnet", run_resnet},
+      {"tokenizer", run_tokenizer},
 #endif
+      {"gemma_tiny", run_gemma_tiny},
       {"nextdit_diffusers", run_nextdit_diffusers},
       {"nextdit_lumina", run_nextdit_lumina},
       {"nextdit_retina", run_nextdit_retina},
