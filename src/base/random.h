@@ -23,6 +23,8 @@ enum class Purpose : std::uint32_t {
   kBootstrap = 11,
   kPlantedCopies = 12,  ///< changed training images that the copy audit is tried on
   kFewLabelled = 13,    ///< which images an experiment keeps
+  kAdapterDrop = 14,    ///< inputs of adapters that a step leaves out
+  kRounding = 15,       ///< optimiser state in bfloat16
 };
 
 /// Counter-based random numbers (Philox4x32-10; Salmon et al., "Parallel random numbers: as easy as

@@ -112,14 +112,21 @@ AutoencoderOptions autoencoder_options_of(const SafetensorsFile& weights) {
   return o;
 }
 
+AutoencoderOptions read_autoencoder_options(const fs::path& path) {
+  return options_for(with_diffusers_names(read_safetensors_header(autoencoder_weights(path))), {});
+}
+
+fs::path autoencoder_weights(const fs::path& path) {
+  return fs::is_directory(path) ? weights_in(path) : path;
+}
+
 std::unique_ptr<Autoencoder> load_autoencoder(const fs::path& path,
                                               const AutoencoderSource& source) {
   if (source.dtype != at::kFloat && source.dtype != at::kBFloat16) {
     throw Error(ErrorCode::kInvalidArgument, "autoencoder dtype", "must be float32 or bfloat16",
                 "activations of the SDXL VAE leave the range of float16");
   }
-  const auto weights =
-      with_diffusers_names(read_safetensors(fs::is_directory(path) ? weights_in(path) : path));
+  const auto weights = with_diffusers_names(read_safetensors(autoencoder_weights(path)));
   const auto options = options_for(weights, source);
   auto model = std::make_unique<Autoencoder>(options, std::nullopt);
   model->to(source.dtype);

@@ -30,6 +30,11 @@ struct AutoencoderSource {
 std::unique_ptr<Autoencoder> load_autoencoder(const std::filesystem::path& path,
                                               const AutoencoderSource& source = {});
 
+/// The options alone, from headers and config.json. @throws Error as `load_autoencoder`
+AutoencoderOptions read_autoencoder_options(const std::filesystem::path& path);
+/// The file that `load_autoencoder` reads the weights from. @throws Error kCheckpoint
+std::filesystem::path autoencoder_weights(const std::filesystem::path& path);
+
 /// Writes config.json and diffusion_pytorch_model.safetensors, as diffusers reads them, in the
 /// dtype of the weights. @throws Error kResource
 void write_autoencoder(const std::filesystem::path& folder, const Autoencoder& model);

@@ -97,6 +97,15 @@ Checkpoint find_checkpoint(const fs::path& given) {
   return follow(run_of(path), "latest");
 }
 
+fs::path inference_file_of(const fs::path& step) {
+  return step / (is_file(step / kAdapterFile) ? kAdapterFile : kInferenceFile);
+}
+
+fs::path best_file_of(const RunPaths& run) {
+  const bool adapter = is_file(run.checkpoints / kBestAdapterFile);
+  return run.checkpoints / (adapter ? kBestAdapterFile : kBestFile);
+}
+
 fs::path find_inference_file(const fs::path& given) {
   const fs::path path = without_slash(given);
   const std::string name = path.filename().string();
@@ -104,12 +113,12 @@ fs::path find_inference_file(const fs::path& given) {
     return path;
   }
   if (is_folder(path) && !is_step_name(name)) {
-    const fs::path best = run_of(path).checkpoints / kBestFile;
+    const fs::path best = best_file_of(run_of(path));
     if (is_file(best)) {
       return best;
     }
   }
-  return find_checkpoint(path).folder / kInferenceFile;
+  return inference_file_of(find_checkpoint(path).folder);
 }
 
 }  // namespace medaug

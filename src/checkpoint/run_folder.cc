@@ -227,7 +227,9 @@ Checkpoint save_step(const RunPaths& run, std::int64_t step,
 
 void set_best(const RunPaths& run, std::int64_t step) {
   const Checkpoint best = verified(run.checkpoints / step_name(step));
-  copy_file_atomically(best.folder / kInferenceFile, run.checkpoints / kBestFile);
+  const fs::path from = inference_file_of(best.folder);
+  const bool adapter = from.filename() == kAdapterFile;
+  copy_file_atomically(from, run.checkpoints / (adapter ? kBestAdapterFile : kBestFile));
   crash_point("exported the best model");
   write_file_atomically(run.checkpoints / "best", step_name(step) + "\n");
 }

@@ -19,6 +19,8 @@
 //   and SHA-256 RUN/checkpoints/latest, best           the name of a step folder
 //   RUN/checkpoints/best_model.safetensors the inference file of the best step, for carrying away
 //
+// A run that trains adapters has adapter.safetensors and best_adapter.safetensors in their place.
+//
 // Whoever saves, exports or rolls back holds a FolderLock on RUN.
 
 namespace medaug {
@@ -26,6 +28,8 @@ namespace medaug {
 /// The file of a step folder that holds all that inference needs.
 inline constexpr const char* kInferenceFile = "model.safetensors";
 inline constexpr const char* kBestFile = "best_model.safetensors";
+inline constexpr const char* kAdapterFile = "adapter.safetensors";
+inline constexpr const char* kBestAdapterFile = "best_adapter.safetensors";
 
 struct RunPaths {
   explicit RunPaths(std::filesystem::path run);
@@ -85,6 +89,11 @@ std::optional<std::string> pointed_step(const RunPaths& run, const std::string& 
 /// step folder gives itself or an error.
 /// @throws Error kCheckpoint when there is none
 Checkpoint find_checkpoint(const std::filesystem::path& path);
+
+/// The inference file of a step folder: kAdapterFile when it has one, else kInferenceFile.
+std::filesystem::path inference_file_of(const std::filesystem::path& step);
+/// The exported one of a run, likewise; it may not exist.
+std::filesystem::path best_file_of(const RunPaths& run);
 
 /// The safetensors file to generate from: `path` itself when it is a file, `best_model.safetensors`
 /// of a run, or the inference file of a step folder. A run without a best model gives that of its

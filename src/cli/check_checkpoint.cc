@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "checkpoint/lineage/backbone.h"
 #include "checkpoint/load.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/run_folder.h"
@@ -46,6 +47,51 @@ void report_step(const fs::path& path, Report& report) {
   }
 }
 
+/// Headers only, unless the values are asked for: the files are of several GB.
+int report_backbone(const Globals& globals, const CheckCheckpointCommand& options) {
+  const auto backbone = open_backbone(options.path);
+  Report report;
+  report.good("layout", concat({enum_name(backbone.layout()), ": ",
+                                printable(backbone.files().weights.string(), 1000)}));
+  report.good("network", configuration_name(backbone.options()));
+  report.good("weights", concat({std::to_string(backbone.stored_tensors()), " tensors, ",
+                                 std::to_string(backbone.stored_parameters()), " numbers, ",
+                                 backbone.stored_dtypes(), ", ",
+                                 human_bytes(static_cast<double>(backbone.stored_bytes())),
+                                 backbone.files().ema ? ", EMA" : ""}));
+  if (options.values) {
+    for (const auto& tensor : backbone.tensors()) {
+      backbone.read(tensor.name);  // throws what is wrong with it
+    }
+    report.good("values", "all finite");
+  } else {
+    report.note("values", "not read", "--values reads them all");
+  }
+  const Json json{{"layout", enum_name(backbone.layout())},
+                  {"file", backbone.files().weights.string()},
+                  {"ema", backbone.files().ema},
+                  {"configuration", configuration_name(backbone.options())},
+                  {"tensors", backbone.stored_tensors()},
+                  {"parameters", backbone.stored_parameters()},
+                  {"dtype", backbone.stored_dtypes()},
+                  {"bytes", backbone.stored_bytes()},
+                  {"model", to_json(backbone.options())}};
+  const bool ours = backbone.layout() == BackboneLayout::kMedaug;
+  print_result(globals,
+               report.result(concat({"medaug convert ", shell_quoted(options.path), " --to ",
+                                     ours ? "lumina" : "medaug", " --output DIR"}),
+                             json));
+  return 0;
+}
+
+/// A run has its own checks; of single files the name or the content tells.
+bool is_backbone(const fs::path& path) {
+  std::error_code ignored;
+  return !fs::exists(path / StepManifest::kName, ignored) &&
+         !fs::exists(path / "checkpoints", ignored) &&
+         (looks_like_backbone(path) || is_converted_backbone(path));
+}
+
 void report_model(const fs::path& file, Report& report) {
   const auto model = read_safetensors(file);
   require_finite(model);
@@ -69,6 +115,9 @@ int run(const Globals& globals, const CheckCheckpointCommand& options) {
   if (!fs::exists(path, ignored)) {
     throw Error(ErrorCode::kCheckpoint, printable(options.path), "there is no such checkpoint",
                 "give a run folder, a step folder or a .safetensors file");
+  }
+  if (is_backbone(path)) {
+    return report_backbone(globals, options);
   }
   Report report;
   if (fs::is_directory(path / "checkpoints", ignored)) {

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "cli/estimate.h"
 #include "cli/machine.h"
+#include "cli/memory_table.h"
 #include "cli/preflight.h"
 #include "cli/report.h"
 #include "cli/run.h"
@@ -52,7 +53,12 @@ std::string next_after(const Report& report, const std::string& verb, const std:
 
 void report_model(const RunConfig& config, const Estimate& estimate, Report& report) {
   const auto& model = config.model;
-  report.good("model", concat({human_count(estimate.parameters), " parameters: width ",
+  const auto frozen =
+      estimate.trained < estimate.parameters
+          ? concat({", ", human_count(estimate.trained), " of them trained (lora.rank ",
+                    std::to_string(config.lora.rank), ")"})
+          : std::string();
+  report.good("model", concat({human_count(estimate.parameters), " parameters", frozen, ": width ",
                                std::to_string(model.dim), ", ", std::to_string(model.layers),
                                " layers, ", std::to_string(model.heads), " heads, patch ",
                                std::to_string(model.patch_size)}));
@@ -162,6 +168,10 @@ int run(const Globals& globals, const CheckConfigCommand& options) {
   if (options.print) {
     const Json json{{"config", options.file}, {"yaml", run_config_yaml(config)}};
     print_result(globals, {run_config_yaml(config), json, ""});
+    return 0;
+  }
+  if (options.memory_table) {
+    print_result(globals, memory_table(config));
     return 0;
   }
   return use == ConfigUse::kTrain ? check_training(globals, options, config)

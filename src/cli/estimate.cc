@@ -4,41 +4,17 @@
 #include <algorithm>
 
 #include "config/concat.h"
-#include "models/nextdit.h"
+#include "training/memory_estimate.h"
 #include "training/run_data.h"
+#include "training/setup.h"
 
 namespace medaug::cli {
 namespace {
 
-// Values per token and block that the backward pass needs, in units of the width: norms,
-// projections, attention and residuals. Counted by hand on the block; with the probabilities of
-// attention it comes to 1.14 GB where configs/isic2017_64.yaml peaked at 1.27 GB.
-constexpr double kValuesPerToken = 16.0;
-constexpr double kConvValues = 12.0;
 // LibTorch loaded.
 constexpr double kProgramBytes = 0.3e9;
 
 double real(std::int64_t value) { return static_cast<double>(value); }
-
-/// Of one block and image.
-double block_values(const NextDiTOptions& model, double tokens, double caption_tokens) {
-  const double each = kValuesPerToken * real(model.dim) + 4.0 * real(ffn_hidden(model));
-  const double probabilities = real(model.heads) * (tokens + caption_tokens);
-  return tokens * (each + probabilities);
-}
-
-double activation_values(const RunConfig& config, const NextDiTOptions& model, double tokens) {
-  const double block = block_values(model, tokens, real(config.text.max_tokens));
-  double values = config.training.checkpoint_activations
-                      ? real(model.layers) * real(model.dim) * tokens + block
-                      : real(model.layers) * block;
-  double pixels = real(config.preprocess.height() * config.preprocess.width());
-  for (const auto channels : model.conv_channels) {
-    values += kConvValues * pixels * real(channels);
-    pixels /= 4.0;
-  }
-  return values;
-}
 
 // Model options as the data and the text encoder will set them; colour where only the data knows.
 NextDiTOptions settled_model(const RunConfig& config) {
@@ -49,31 +25,45 @@ NextDiTOptions settled_model(const RunConfig& config) {
   return model_options(config, preprocess, config.text.vocabulary).dit;
 }
 
+MemorySetting memory_setting(const RunConfig& config, const NextDiTOptions& model) {
+  const auto& training = config.training;
+  MemorySetting out;
+  out.model = model;
+  out.lora = config.lora;
+  out.half = training.use_amp && training.amp_dtype != AmpDtype::kFloat32;
+  out.low_state = training.state_dtype == StateDtype::kBFloat16;
+  out.accumulates = training.accumulation > 1;
+  out.checkpointed = training.checkpoint_activations;
+  out.gpu = runs_on_cuda(training.device);
+  out.averages = training.averages();
+  out.height = config.preprocess.height();
+  out.width = config.preprocess.width();
+  out.caption_tokens = config.text.max_tokens;
+  return out;
+}
+
 }  // namespace
 
 Estimate estimate_run(const RunConfig& config, std::int64_t records) {
   const auto model = settled_model(config);
   const auto& size = config.preprocess;
   Estimate out;
-  const NextDiT network(model, 0, at::kMeta);
-  for (const auto& parameter : network.parameters()) {
-    out.parameters += parameter.numel();
-  }
-  out.tokens = size.height() / model.patch_size * (size.width() / model.patch_size);
   const auto& training = config.training;
-  const bool half = training.use_amp && training.amp_dtype != AmpDtype::kFloat32;
-  const double averages = training.averages();
-  const double bytes = 4.0 * (4.0 + averages) + (half ? 2.0 : 0.0);
+  const auto memory = estimate_memory(memory_setting(config, model));
+  out.parameters = memory.parameters;
+  out.trained = memory.trained;
+  out.tokens = size.height() / model.patch_size * (size.width() / model.patch_size);
   out.program_bytes = kProgramBytes;
   const double bytes_per_pixel = real(model.in_channels) * (size.bit_depth == 16 ? 2.0 : 1.0);
   out.data_bytes =
       real(records * size.height() * size.width()) * (bytes_per_pixel + real(size.mask_classes));
-  out.weights_bytes = real(out.parameters) * bytes;
-  out.activations_bytes = real(training.batch_size) *
-                          activation_values(config, model, real(out.tokens)) * (half ? 2.0 : 4.0);
-  out.checkpoint_bytes = real(out.parameters) * 4.0 * (3.0 + averages);
+  out.weights_bytes = memory.weights + memory.state + memory.gradients;
+  out.activations_bytes = memory.bytes(training.batch_size) - out.weights_bytes;
+  out.checkpoint_bytes = real(memory.trained) * 4.0 * (1.0 + training.averages()) + memory.state;
   out.disk_bytes = out.checkpoint_bytes * real(training.keep_last + 2);
-  out.step_flops = 3.0 * real(training.effective_batch_size()) *
+  const double passes = (config.lora.rank > 0 ? 2.0 : 3.0) +  // no gradients of frozen weights
+                        (training.checkpoint_activations ? 1.0 : 0.0);
+  out.step_flops = passes * real(training.effective_batch_size()) *
                    forward_flops(model, size.height(), size.width(), config.text.max_tokens);
   return out;
 }
@@ -84,8 +74,12 @@ std::string memory_advice(const RunConfig& config, const Estimate& estimate) {
                    "), or train on fewer records"});
   }
   if (estimate.weights_bytes > estimate.activations_bytes) {
-    return concat({"lower model.dim (now ", std::to_string(config.model.dim),
-                   ") or model.layers (now ", std::to_string(config.model.layers), ")"});
+    if (config.lora.rank > 0) {
+      return "lower lora.rank, or start from a smaller model";
+    }
+    return concat({"set training.state_dtype=bfloat16, or lower model.dim (now ",
+                   std::to_string(config.model.dim), ") or model.layers (now ",
+                   std::to_string(config.model.layers), ")"});
   }
   const auto half = std::max<std::int64_t>(1, config.training.batch_size / 2);
   return concat({"lower training.batch_size (now ", std::to_string(config.training.batch_size),

@@ -11,6 +11,7 @@ namespace medaug::cli {
 /// What a training run will need, roughly (within a factor of two for activations).
 struct Estimate {
   std::int64_t parameters = 0;
+  std::int64_t trained = 0;        ///< of the parameters
   std::int64_t tokens = 0;         ///< per image
   double program_bytes = 0.0;      ///< before there is a model
   double data_bytes = 0.0;         ///< images and masks, all of them kept in memory

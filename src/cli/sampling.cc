@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "cli/sampling.h"
 
+#include <cmath>
 #include <utility>
 
 #include "base/ascii.h"
 #include "base/error.h"
 #include "base/strings.h"
+#include "checkpoint/run_folder.h"
 #include "cli/version.h"
 #include "config/concat.h"
 #include "config/document.h"
@@ -76,10 +78,31 @@ RunConfig sampling_config(const Globals& globals, const SamplingFlags& flags) {
   return config;
 }
 
+AdapterChoice parse_adapter(const std::string& text) {
+  const auto colon = text.rfind(':');
+  double scale = 1.0;
+  auto file = text;
+  if (colon != std::string::npos) {
+    const auto* const begin = text.data() + colon + 1;
+    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), scale);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    if (!whole || !std::isfinite(scale)) {
+      throw Error(ErrorCode::kUsage, "--lora",
+                  concat({"'", printable(text.substr(colon + 1), 40), "' is not a strength"}),
+                  "write FILE or FILE:0.8");
+    }
+    file = text.substr(0, colon);
+  }
+  return {find_inference_file(file), scale};
+}
+
 ImageGenerator open_generator(const RunConfig& config, const SamplingFlags& flags) {
   ImageGenerator::Options options;
   options.device = pick_device(config.inference.device, "--device");
   options.dtype = flags.precision == "float32" ? at::kFloat : at::kBFloat16;
+  for (const auto& adapter : flags.adapters) {
+    options.adapters.push_back(parse_adapter(adapter));
+  }
   return {config.checkpoint, options};
 }
 

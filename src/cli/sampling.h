@@ -12,6 +12,10 @@ namespace medaug::cli {
 /// @throws Error kConfig, kUsage
 RunConfig sampling_config(const Globals& globals, const SamplingFlags& flags);
 
+/// An adapter of "FILE" or "FILE:SCALE"; a run folder gives its best one.
+/// @throws Error kUsage for what is no number, kCheckpoint
+AdapterChoice parse_adapter(const std::string& text);
+
 /// @throws Error kUsage when no checkpoint is named, kCheckpoint, kResource without the wanted GPU
 ImageGenerator open_generator(const RunConfig& config, const SamplingFlags& flags);
 

@@ -49,6 +49,9 @@ RunConfig configure(const Globals& globals, const TrainCommand& options) {
                 "a run goes on in its own folder: leave --output out");
   }
   auto overrides = globals.overrides;
+  if (!options.base.empty()) {
+    overrides.push_back(concat({"training.init_from=", yaml_quoted(options.base)}));
+  }
   if (!options.teacher.empty()) {
     overrides.push_back(concat({"training.distill_from=", yaml_quoted(options.teacher)}));
   }
@@ -154,6 +157,9 @@ Result dry_run(const Globals& globals, const TrainCommand& options, const RunCon
   auto next = concat({"medaug train --config ", shell_quoted(options.config)});
   for (const auto& setting : globals.overrides) {
     next += concat({" --set ", shell_quoted(setting)});
+  }
+  if (!options.base.empty()) {
+    next += concat({" --init ", shell_quoted(options.base)});
   }
   if (!options.teacher.empty()) {
     next += concat({" --distill-guidance ", shell_quoted(options.teacher)});

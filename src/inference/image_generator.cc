@@ -73,7 +73,8 @@ NextDiTCall call_for(const ModelInfo& info, std::int64_t height, std::int64_t wi
 
 ImageGenerator::ImageGenerator(const std::filesystem::path& checkpoint, const Options& options)
     : options_(options),
-      loaded_(load_model_file(find_inference_file(checkpoint), options.device, options.dtype)),
+      loaded_(load_model_file(find_inference_file(checkpoint), options.device, options.dtype,
+                              options.adapters)),
       captions_(loaded_.tokenizer, loaded_.info.generator.text.max_tokens) {}
 
 GenerateSettings ImageGenerator::defaults() const {

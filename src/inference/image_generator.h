@@ -57,6 +57,7 @@ class ImageGenerator {
     at::Device device = at::kCPU;
     at::ScalarType dtype = at::kBFloat16;
     std::int64_t lanes = 16;  ///< images per call of the network; results do not depend on it
+    std::vector<AdapterChoice> adapters = {};  ///< laid over the checkpoint
   };
 
   /// @param checkpoint  run folder, step folder or model file. @throws Error kCheckpoint

@@ -300,12 +300,12 @@ Tensor NextDiT::run_blocks(Tensor tokens, const Tensor& condition, const Tensor&
       tokens = tokens + mask_mid_->forward(mid_mask);
     }
     const auto& block = *layers_[i];
-    if (call.checkpoint_activations && tokens.requires_grad()) {
+    if (call.checkpoint_activations && at::GradMode::is_enabled()) {
       tokens = nn::checkpointed(
           [&block, context](const Tensor& x, const Tensor& c, const Tensor& y) {
             return block.forward(x, c, block.caption_heads(y), context);
           },
-          tokens, shared, caption);
+          nn::trained_parameters(block), tokens, shared, caption);
     } else {
       const auto heads =
           in.caption_heads.empty() ? block.caption_heads(caption) : in.caption_heads[i];

@@ -10,6 +10,8 @@
 #include <cmath>
 #include <vector>
 
+#include "nn/adapter.h"
+
 namespace medaug::nn {
 namespace {
 
@@ -95,7 +97,15 @@ Linear::Linear(std::int64_t in, std::int64_t out, bool with_bias, Init init,
 }
 
 Tensor Linear::forward(const Tensor& x) const {
-  return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
+  return add_adapters(bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight), x,
+                      {this});
+}
+
+void Linear::add_adapter(std::int64_t rank, double scale, Initializer& initializer) {
+  const auto in = weight.size(1), out = weight.size(0);
+  adapter.a = register_parameter("lora_A", initializer.fan_in({rank, in}, in));
+  adapter.b = register_parameter("lora_B", initializer.constant({out, rank}, 0.0));
+  adapter.scale = scale;
 }
 
 RmsWeight::RmsWeight(std::int64_t width, Initializer& initializer)
@@ -139,6 +149,16 @@ std::int64_t parameter_count(const torch::nn::Module& module) {
     count += product(parameter.sizes());
   }
   return count;
+}
+
+std::vector<Tensor> trained_parameters(const torch::nn::Module& module) {
+  std::vector<Tensor> out;
+  for (const auto& parameter : module.parameters()) {
+    if (parameter.requires_grad()) {
+      out.push_back(parameter);
+    }
+  }
+  return out;
 }
 
 std::vector<std::pair<std::string, Tensor>> named_parameters(const torch::nn::Module& module) {

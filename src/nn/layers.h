@@ -46,14 +46,27 @@ class Initializer {
 
 enum class Init { kXavier, kZero, kNormal02 };
 
-/// y = x W^T + b. Keys: weight (out, in), bias (out).
+/// A low-rank term beside a weight: scale (x A^T) B^T (LoRA; Hu et al., arXiv 2106.09685, section
+/// 4.1).
+struct Adapter {
+  Tensor a = {};  ///< (rank, in), or undefined = no adapter
+  Tensor b = {};  ///< (out, rank)
+  double scale = 0.0;
+  Tensor kept = {};  ///< (in) factors of the inputs, or undefined = ones: dropout
+};
+
+/// y = x W^T + b, and the adapter's term where there is one. Keys: weight (out, in), bias (out),
+/// lora_A, lora_B.
 class Linear : public torch::nn::Module {
  public:
   Linear(std::int64_t in, std::int64_t out, bool with_bias, Init init, Initializer& initializer);
   Tensor forward(const Tensor& x) const;
+  /// A keeps the variance of its input, B is zero: the output stays as it is.
+  void add_adapter(std::int64_t rank, double scale, Initializer& initializer);
 
   Tensor weight;
   Tensor bias;
+  Adapter adapter;
 };
 
 /// The outputs of several layers without bias for the same x, side by side: one product instead of
@@ -63,6 +76,11 @@ Tensor linear_together(const Tensor& x, std::initializer_list<const Linear*> lay
 
 /// Moves all parameters of a module into one block of memory, in their order.
 void gather_parameters(torch::nn::Module& module);
+/// The same for some parameters of one dtype and device; at least one.
+void gather_parameters(const std::vector<Tensor>& parameters);
+
+/// Those that require a gradient, in the module's order.
+std::vector<Tensor> trained_parameters(const torch::nn::Module& module);
 
 /// Holds the weight of an RMS norm; the norm itself is fused with what follows it (nn/ops.h).
 class RmsWeight : public torch::nn::Module {
@@ -112,10 +130,11 @@ std::vector<std::pair<std::string, Tensor>> named_parameters(const torch::nn::Mo
 /// Runs `body(x, condition, caption)` without keeping its activations and runs it again in the
 /// backward pass
 /// ("activation checkpointing", Chen et al. 2016). The body must be deterministic; `caption` may be
-/// undefined.
+/// undefined, and none of the three needs to require a gradient.
+/// @param parameters  every leaf that the body uses and that is trained: others get no gradient
 using CheckpointBody =
     std::function<Tensor(const Tensor& x, const Tensor& condition, const Tensor& caption)>;
-Tensor checkpointed(const CheckpointBody& body, const Tensor& x, const Tensor& condition,
-                    const Tensor& caption);
+Tensor checkpointed(const CheckpointBody& body, const std::vector<Tensor>& parameters,
+                    const Tensor& x, const Tensor& condition, const Tensor& caption);
 
 }  // namespace medaug::nn

@@ -8,8 +8,10 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <vector>
 
+#include "nn/adapter.h"
 #include "nn/layers.h"
 
 namespace medaug::nn {
@@ -36,7 +38,9 @@ Tensor joined(at::TensorList weights) {
 struct LinearTogether : torch::autograd::Function<LinearTogether> {
   static Tensor forward(AutogradContext* ctx, const Tensor& x, at::TensorList weights) {
     const auto weight = joined(weights);
-    ctx->save_for_backward({x, weight});
+    const bool trained = std::any_of(weights.begin(), weights.end(),
+                                     [](const Tensor& one) { return one.requires_grad(); });
+    ctx->save_for_backward({trained ? x : Tensor(), weight});  // frozen weights need no input
     std::vector<std::int64_t> rows;
     for (const auto& one : weights) {
       rows.push_back(one.size(0));
@@ -48,11 +52,13 @@ struct LinearTogether : torch::autograd::Function<LinearTogether> {
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
     const auto grad = grads[0].flatten(0, -2);  // (tokens, sum of out)
-    variable_list result{grad.mm(saved[1]).view(saved[0].sizes())};
-    const auto grad_weight = grad.t().mm(saved[0].flatten(0, -2));
+    auto shape = grads[0].sizes().vec();
+    shape.back() = saved[1].size(1);
+    variable_list result{ctx->needs_input_grad(0) ? grad.mm(saved[1]).view(shape) : Tensor()};
+    const auto grad_weight = saved[0].defined() ? grad.t().mm(saved[0].flatten(0, -2)) : Tensor();
     std::int64_t offset = 0;
     for (const auto rows : ctx->saved_data["rows"].toIntVector()) {
-      result.push_back(grad_weight.narrow(0, offset, rows));
+      result.push_back(grad_weight.defined() ? grad_weight.narrow(0, offset, rows) : Tensor());
       offset += rows;
     }
     return result;
@@ -66,12 +72,13 @@ Tensor linear_together(const Tensor& x, std::initializer_list<const Linear*> lay
   for (const auto* layer : layers) {
     weights.push_back(layer->weight);
   }
-  return LinearTogether::apply(x, at::TensorList(weights));
+  return add_adapters(LinearTogether::apply(x, at::TensorList(weights)), x, layers);
 }
 
-void gather_parameters(torch::nn::Module& module) {
+void gather_parameters(torch::nn::Module& module) { gather_parameters(module.parameters()); }
+
+void gather_parameters(const std::vector<Tensor>& parameters) {
   const at::NoGradGuard no_grad;
-  const auto parameters = module.parameters();
   std::int64_t total = 0;
   for (const auto& parameter : parameters) {
     total += parameter.numel();

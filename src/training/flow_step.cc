@@ -51,6 +51,13 @@ FlowDraws draw_noise_and_time(const FlowBatch& batch, const FlowOptions& options
   return draws;
 }
 
+at::Tensor posterior_noise(const Generator& model, at::IntArrayRef images,
+                           std::span<const std::int64_t> draws, std::uint64_t seed) {
+  constexpr std::uint64_t kOtherThanTheNoise = 0x9E3779B97F4A7C15;
+  return draw_noise(model.z_shape(images[0], images[2], images[3]), draws,
+                    seed ^ kOtherThanTheNoise, Purpose::kNoise);
+}
+
 at::Tensor flow_loss(const Generator& model, const FlowBatch& batch, const FlowDraws& draws,
                      const FlowObjective& objective) {
   const auto& flow = objective.flow;
@@ -74,8 +81,8 @@ double flow_gradients(const Generator& model, const FlowBatch& batch, const Flow
                       const FlowObjective& objective, double scale) {
   const auto images = batch.images.size(0);
   const auto loss = batch_gradients(
-      model.parameters(), {images, batch.images.device(), scale / static_cast<double>(images)},
-      [&](nn::Share share) {
+      nn::trained_parameters(model),
+      {images, batch.images.device(), scale / static_cast<double>(images)}, [&](nn::Share share) {
         return flow_loss(model, batch.narrow(share.begin, share.count),
                          draws.narrow(share.begin, share.count), objective)
             .sum();

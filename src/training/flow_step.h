@@ -35,6 +35,10 @@ struct FlowDraws {
 };
 FlowDraws draw_noise_and_time(const FlowBatch& batch, const FlowOptions& options,
                               std::uint64_t seed);
+/// For the posterior of the autoencoder: a picture is another draw of its latents each time.
+/// @param images  their shape
+at::Tensor posterior_noise(const Generator& model, at::IntArrayRef images,
+                           std::span<const std::int64_t> draws, std::uint64_t seed);
 /// For validation: the time of each sample is given, and the same sample always meets the same
 /// noise.
 at::Tensor draw_noise(at::IntArrayRef shape, std::span<const std::int64_t> keys, std::uint64_t seed,

@@ -27,9 +27,9 @@ at::Tensor orthogonalised(const at::Tensor& matrices) {
 }
 
 bool is_hidden_matrix(const std::string& name, const at::Tensor& parameter) {
-  static constexpr std::array<std::string_view, 9> kOthers{
+  static constexpr std::array<std::string_view, 10> kOthers{
       "embedding",        "places",       "modulation",       "t_embedder", "cap_embedder",
-      "augment_embedder", "final_layer.", "adaLN_modulation", "conv_out"};
+      "augment_embedder", "final_layer.", "adaLN_modulation", "conv_out",   ".lora_"};
   return parameter.dim() >= 2 &&
          std::none_of(kOthers.begin(), kOthers.end(), [&](std::string_view other) {
            return name.find(other) != std::string::npos;

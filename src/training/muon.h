@@ -14,7 +14,7 @@ namespace medaug {
 at::Tensor orthogonalised(const at::Tensor& matrices);
 
 /// Whether a parameter of a Generator is a matrix inside the network, to which Muon applies: not an
-/// embedding, not a modulation, not the last layer, not a vector.
+/// embedding, not a modulation, not the last layer, not an adapter, not a vector.
 bool is_hidden_matrix(const std::string& name, const at::Tensor& parameter);
 
 }  // namespace medaug

@@ -3,7 +3,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/stack.h>
@@ -13,11 +12,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numbers>
 #include <vector>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "nn/cpu/kernels.h"
 #include "training/muon.h"
 
@@ -26,22 +25,14 @@ namespace {
 
 using at::Tensor;
 
-constexpr std::int64_t kChunk =
-    1 << 15;  // elements of one task; sums are formed chunk by chunk, in order
-
-bool fused(const Tensor& master, const Tensor& gradient) {
-  return master.device().is_cpu() && master.scalar_type() == at::kFloat &&
-         (gradient.scalar_type() == at::kFloat || gradient.scalar_type() == at::kBFloat16);
-}
-
-double sum_squares(const Tensor& gradient_in) {
+double sum_squares(const Tensor& gradient_in, std::int64_t chunk) {
   const auto gradient = gradient_in.contiguous();
-  const auto chunks = (gradient.numel() + kChunk - 1) / kChunk;
+  const auto chunks = (gradient.numel() + chunk - 1) / chunk;
   std::vector<double> sums(static_cast<std::size_t>(chunks), 0.0);
   const auto& kernels = nn::cpu::optimizer_kernels();
   at::parallel_for(0, chunks, 1, [&](std::int64_t first, std::int64_t last) {
     for (auto i = first; i < last; ++i) {
-      const auto begin = i * kChunk, n = std::min(kChunk, gradient.numel() - begin);
+      const auto begin = i * chunk, n = std::min(chunk, gradient.numel() - begin);
       sums[static_cast<std::size_t>(i)] =
           gradient.scalar_type() == at::kBFloat16
               ? kernels.sum_squares_bf16(
@@ -56,6 +47,18 @@ double sum_squares(const Tensor& gradient_in) {
   return total;
 }
 
+StateArray empty_state(const NamedTensors& parameters, const AdamWOptions& options,
+                       at::ScalarType compute) {
+  MEDAUG_ASSERT(!parameters.empty());
+  std::int64_t total = 0;
+  for (const auto& [name, parameter] : parameters) {
+    total += parameter.numel();
+  }
+  const auto full = compute == at::kDouble ? at::kDouble : at::kFloat;
+  const auto kept = options.state == at::kBFloat16 ? at::kBFloat16 : full;
+  return {total, full, kept, parameters.front().second.device()};
+}
+
 [[noreturn]] void refuse(const SafetensorsFile& file, const std::string& tensor,
                          const std::string& what) {
   throw Error(ErrorCode::kCheckpoint, file.path.string() + ": " + tensor, what,
@@ -66,7 +69,10 @@ double sum_squares(const Tensor& gradient_in) {
 
 AdamW::AdamW(NamedTensors parameters, const AdamWOptions& options, at::ScalarType compute,
              int averages, const MuonOptions& muon)
-    : options_(options), muon_(muon) {
+    : options_(options),
+      muon_(muon),
+      momentum_(empty_state(parameters, options, compute)),
+      variance_(empty_state(parameters, options, compute)) {
   const at::NoGradGuard no_grad;
   std::int64_t total = 0;
   for (auto& [name, parameter] : parameters) {
@@ -74,12 +80,10 @@ AdamW::AdamW(NamedTensors parameters, const AdamWOptions& options, at::ScalarTyp
     slots_.push_back({name, parameter, total, parameter.numel(), 0, orthogonal});
     total += parameter.numel();
   }
-  MEDAUG_ASSERT(!slots_.empty() && averages >= 0 && averages <= kMostAverages);
+  MEDAUG_ASSERT(averages >= 0 && averages <= kMostAverages);
   const auto device = slots_.front().parameter.device();
   const auto full = compute == at::kDouble ? at::kDouble : at::kFloat;
   master_ = at::zeros({total}, at::TensorOptions().dtype(full).device(device));
-  momentum_ = at::zeros_like(master_);
-  variance_ = at::zeros_like(master_);
   for (const auto& slot : slots_) {
     view(master_, slot).copy_(slot.parameter);
   }
@@ -90,6 +94,18 @@ AdamW::AdamW(NamedTensors parameters, const AdamWOptions& options, at::ScalarTyp
   for (auto& slot : slots_) {
     slot.parameter.set_data(view(copy_, slot));
   }
+}
+
+bool AdamW::fused(const Tensor& master, const Tensor& gradient) {
+  return master.device().is_cpu() && master.scalar_type() == at::kFloat &&
+         (gradient.scalar_type() == at::kFloat || gradient.scalar_type() == at::kBFloat16);
+}
+
+std::uint32_t AdamW::rounding_key(const Slot& slot, int array) const {
+  const auto place = static_cast<std::uint64_t>(&slot - slots_.data()) * 2;
+  return RandomStream(options_.seed, Purpose::kRounding, static_cast<std::uint64_t>(slot.steps),
+                      place + static_cast<std::uint64_t>(array))
+      .next_u32();
 }
 
 Tensor AdamW::view(const Tensor& flat, const Slot& slot) const {
@@ -106,7 +122,7 @@ double AdamW::gradient_norm() const {
   for (const auto& slot : slots_) {
     const auto g = gradient(slot);
     if (g.defined() && fused(master_, g)) {
-      total += sum_squares(g);
+      total += sum_squares(g, kChunk);
     } else if (g.defined()) {
       elsewhere.push_back(g.to(at::kDouble).square().sum());
     }
@@ -160,84 +176,6 @@ void AdamW::step(double lr, double gradient_scale, const std::vector<double>& av
   }
 }
 
-// Matrices of one shape go through the Newton-Schulz steps together: few large products instead of
-// many small ones.
-void AdamW::step_orthogonal(double lr, double gradient_scale,
-                            const std::vector<double>& average_decay) {
-  std::map<std::pair<std::int64_t, std::int64_t>, std::vector<const Slot*>> groups;
-  for (const auto& slot : slots_) {
-    if (slot.orthogonal && gradient(slot).defined()) {
-      groups[{slot.parameter.size(0), slot.size / slot.parameter.size(0)}].push_back(&slot);
-    }
-  }
-  for (const auto& [shape, members] : groups) {
-    const auto [rows, columns] = shape;
-    auto directions = at::empty({static_cast<std::int64_t>(members.size()), rows, columns},
-                                copy_.options().dtype(muon_dtype()));
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      write_direction(*members[i], gradient_scale, directions[static_cast<std::int64_t>(i)]);
-    }
-    const bool tall = rows > columns;
-    auto updates = orthogonalised(tall ? directions.transpose(1, 2) : directions);
-    updates = tall ? updates.transpose(1, 2).contiguous() : updates;  // (B, rows, columns)
-    const double factor = 0.2 * std::sqrt(static_cast<double>(std::max(rows, columns)));
-    const double decay = options_.weight_decay / factor;  // a step of lr weight_decay, even at lr 0
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      apply_update(*members[i], updates[static_cast<std::int64_t>(i)], lr * factor, decay,
-                   average_decay);
-    }
-  }
-}
-
-at::ScalarType AdamW::muon_dtype() const {
-  return fused(master_, master_) ? at::kBFloat16 : master_.scalar_type();
-}
-
-/// Momentum, and the direction of the update before it is made orthogonal.
-void AdamW::write_direction(const Slot& slot, double gradient_scale, const Tensor& direction) {
-  const auto g = gradient(slot).contiguous();
-  if (!fused(master_, g)) {
-    const auto scaled = (g.to(master_.scalar_type()) * gradient_scale).view(direction.sizes());
-    auto m = view(momentum_, slot).view(direction.sizes());
-    m.lerp_(scaled, 1.0 - muon_.momentum);
-    Tensor(direction).copy_(scaled.lerp(m, muon_.momentum));
-    return;
-  }
-  const auto& kernels = nn::cpu::optimizer_kernels();
-  const auto momentum = static_cast<float>(muon_.momentum);
-  const auto scale = static_cast<float>(gradient_scale);
-  auto* m = momentum_.mutable_data_ptr<float>() + slot.offset;
-  auto* out = static_cast<nn::cpu::Bf16*>(direction.mutable_data_ptr());
-  at::parallel_for(0, slot.size, kChunk, [&](std::int64_t begin, std::int64_t end) {
-    if (g.scalar_type() == at::kBFloat16) {
-      const auto* grad = static_cast<const nn::cpu::Bf16*>(g.const_data_ptr());
-      kernels.nesterov_bf16(grad + begin, m + begin, out + begin, momentum, scale, end - begin);
-    } else {
-      kernels.nesterov_float(g.const_data_ptr<float>() + begin, m + begin, out + begin, momentum,
-                             scale, end - begin);
-    }
-  });
-}
-
-void AdamW::apply_update(const Slot& slot, const Tensor& update, double step, double decay,
-                         const std::vector<double>& average_decay) {
-  if (!fused(master_, update)) {
-    auto p = view(master_, slot);
-    p.mul_(1.0 - step * decay).sub_(update.view(p.sizes()), step);
-    update_average_and_copy(slot, average_decay);
-    return;
-  }
-  nn::cpu::AdamWArgs base;
-  base.lr = static_cast<float>(step);
-  base.weight_decay = static_cast<float>(decay);
-  set_averages(base, average_decay);
-  const auto* from = static_cast<const nn::cpu::Bf16*>(update.const_data_ptr());
-  at::parallel_for(0, slot.size, kChunk, [&](std::int64_t begin, std::int64_t end) {
-    const auto args = args_at(base, slot.offset + begin);
-    nn::cpu::optimizer_kernels().apply_update(args, from + begin, end - begin);
-  });
-}
-
 void AdamW::update_average_and_copy(const Slot& slot, const std::vector<double>& average_decay) {
   const auto p = view(master_, slot);
   for (std::size_t k = 0; k < averages_.size(); ++k) {
@@ -259,8 +197,6 @@ void AdamW::set_averages(nn::cpu::AdamWArgs& args, const std::vector<double>& av
 nn::cpu::AdamWArgs AdamW::args_at(nn::cpu::AdamWArgs args, std::int64_t offset) const {
   const bool low = copy_.scalar_type() == at::kBFloat16;
   args.weight = master_.mutable_data_ptr<float>() + offset;
-  args.momentum = momentum_.mutable_data_ptr<float>() + offset;
-  args.variance = variance_.mutable_data_ptr<float>() + offset;
   args.shadow = low ? static_cast<nn::cpu::Bf16*>(copy_.mutable_data_ptr()) + offset : nullptr;
   for (std::size_t k = 0; k < averages_.size(); ++k) {
     args.ema[k] = averages_[k].mutable_data_ptr<float>() + offset;
@@ -285,27 +221,38 @@ void AdamW::step_fused(Slot& slot, double lr, double gradient_scale,
   base.grad_scale = static_cast<float>(gradient_scale);
   set_averages(base, average_decay);
   const auto& kernels = nn::cpu::optimizer_kernels();
+  const auto key1 = rounding_key(slot, 0), key2 = rounding_key(slot, 1);
   at::parallel_for(0, slot.size, kChunk, [&](std::int64_t begin, std::int64_t end) {
-    const auto args = args_at(base, slot.offset + begin);
+    const auto offset = slot.offset + begin;
+    std::vector<float> room1, room2;
+    auto args = args_at(base, offset);
+    args.momentum = momentum_.load(offset, end - begin, room1);
+    args.variance = variance_.load(offset, end - begin, room2);
     if (g.scalar_type() == at::kBFloat16) {
       kernels.adamw_bf16(args, static_cast<const nn::cpu::Bf16*>(g.const_data_ptr()) + begin,
                          end - begin);
     } else {
       kernels.adamw_float(args, g.const_data_ptr<float>() + begin, end - begin);
     }
+    momentum_.store(offset, begin, room1, key1);
+    variance_.store(offset, begin, room2, key2);
   });
 }
 
 void AdamW::step_plain(Slot& slot, double lr, double gradient_scale,
                        const std::vector<double>& average_decay) {
   const auto g = gradient(slot).to(master_.scalar_type()) * gradient_scale;
-  auto p = view(master_, slot), m = view(momentum_, slot), v = view(variance_, slot);
+  auto p = view(master_, slot);
+  auto m = momentum_.read(slot.offset, slot.size).view(p.sizes());
+  auto v = variance_.read(slot.offset, slot.size).view(p.sizes());
   const double correction1 = 1.0 - std::pow(options_.beta1, static_cast<double>(slot.steps));
   const double correction2 = 1.0 - std::pow(options_.beta2, static_cast<double>(slot.steps));
   p.mul_(1.0 - lr * options_.weight_decay);
   m.lerp_(g, 1.0 - options_.beta1);
   v.mul_(options_.beta2).addcmul_(g, g, 1.0 - options_.beta2);
   p.addcdiv_(m, (v.sqrt() / std::sqrt(correction2)).add_(options_.eps), -lr / correction1);
+  momentum_.write(slot.offset, m, rounding_key(slot, 0));
+  variance_.write(slot.offset, v, rounding_key(slot, 1));
   update_average_and_copy(slot, average_decay);
 }
 
@@ -346,8 +293,8 @@ NamedTensors AdamW::state() const {
     }
   };
   add("weight.", master_);
-  add("momentum.", momentum_);
-  add("variance.", variance_);
+  add("momentum.", momentum_.tensor());
+  add("variance.", variance_.tensor());
   for (std::size_t k = 0; k < averages_.size(); ++k) {
     add("average" + std::to_string(k) + ".", averages_[k]);
   }

@@ -11,6 +11,7 @@
 #include "checkpoint/safetensors.h"
 #include "nn/cpu/kernels.h"
 #include "training/options.h"
+#include "training/state_array.h"
 
 namespace medaug {
 
@@ -19,6 +20,8 @@ struct AdamWOptions {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0.0;  ///< decoupled; a parameter without gradient is not decayed either
+  at::ScalarType state = at::kFloat;  ///< of both averages: bfloat16 halves them (StateArray)
+  std::uint64_t seed = 0;             ///< of their rounding
 };
 
 /// Muon (Jordan et al. 2024) for the matrices inside the network; all other parameters stay with
@@ -67,6 +70,8 @@ class AdamW {
   void load_state(const SafetensorsFile& file);
   /// Whether every weight is a finite number.
   bool is_finite() const;
+  /// Numbers that are trained.
+  std::int64_t size() const { return master_.numel(); }
 
  private:
   struct Slot {
@@ -80,6 +85,7 @@ class AdamW {
 
   at::Tensor view(const at::Tensor& flat, const Slot& slot) const;
   at::Tensor gradient(const Slot& slot) const;
+  std::uint32_t rounding_key(const Slot& slot, int array) const;
   void step_fused(Slot& slot, double lr, double gradient_scale,
                   const std::vector<double>& average_decay);
   void step_plain(Slot& slot, double lr, double gradient_scale,
@@ -94,10 +100,16 @@ class AdamW {
   nn::cpu::AdamWArgs args_at(nn::cpu::AdamWArgs args, std::int64_t offset) const;
   void update_average_and_copy(const Slot& slot, const std::vector<double>& average_decay);
 
+  /// Elements of one task; sums are formed chunk by chunk, in order.
+  static constexpr std::int64_t kChunk = 1 << 15;
+  /// Whether the kernels of nn/cpu take such tensors.
+  static bool fused(const at::Tensor& master, const at::Tensor& gradient);
+
   AdamWOptions options_;
   MuonOptions muon_;
   std::vector<Slot> slots_;
-  at::Tensor master_, momentum_, variance_, copy_, sum_;
+  at::Tensor master_, copy_, sum_;
+  StateArray momentum_, variance_;
   std::vector<at::Tensor> averages_;
 };
 

@@ -84,6 +84,13 @@ struct EnumNames<AmpDtype> {
       {AmpDtype::kFloat32, "float32"}};
 };
 
+enum class StateDtype { kFloat32, kBFloat16 };
+template <>
+struct EnumNames<StateDtype> {
+  static constexpr std::pair<StateDtype, std::string_view> kNames[] = {
+      {StateDtype::kFloat32, "float32"}, {StateDtype::kBFloat16, "bfloat16"}};
+};
+
 enum class DeviceChoice { kAuto, kCpu, kCuda };
 template <>
 struct EnumNames<DeviceChoice> {
@@ -111,6 +118,7 @@ struct TrainingOptions {
   Schedule schedule = Schedule::kCosine;
   double final_lr_ratio = 0.1;
   double grad_clip = 1.0;
+  StateDtype state_dtype = StateDtype::kFloat32;
   std::int64_t accumulation = 1;
   bool checkpoint_activations = false;
   bool use_amp = true;
@@ -124,6 +132,7 @@ struct TrainingOptions {
   double mask_dropout = 0.1;
   double class_dropout = 0.1;
   double both_dropout = 0.05;
+  std::string init_from;
   std::string distill_from;
   std::int64_t log_every = 10;
   std::int64_t validate_every = 0;
@@ -181,6 +190,9 @@ void describe_optimiser(Visitor& visit, TrainingOptions& o) {
               .min = 0,
               .max = 1e6},
         o.grad_clip);
+  visit(Field{.name = "state_dtype",
+              .help = "of the optimiser's averages; bfloat16 halves them, rounded at random"},
+        o.state_dtype);
   visit(Field{.name = "accumulation", .help = "batches per optimiser step", .min = 1, .max = 4096},
         o.accumulation);
   visit(
@@ -230,6 +242,10 @@ void describe_drops(Visitor& visit, TrainingOptions& o) {
               .min = 0,
               .max = 1},
         o.class_dropout);
+  visit(Field{.name = "init_from",
+              .help = "model or run whose weights, tokenizer and flow are started from; layers "
+                      "for masks may be new; empty = drawn at random"},
+        o.init_from);
   visit(Field{.name = "distill_from",
               .help = "model or run whose guided prediction (guidance.text, guidance.mask) is "
                       "learned in place of the images; empty = train on the images"},

@@ -84,6 +84,7 @@ void resolve_paths(RunConfig& config) {
   };
   config.train_path = located(config.data.train_data);
   config.val_path = located(config.data.val_data);
+  config.base = located(config.training.init_from);
   config.teacher = located(config.training.distill_from);
   config.checkpoint = located(config.inference.checkpoint);
   config.run_folder = config.output.folder;
@@ -114,6 +115,7 @@ const std::vector<KeyAlias>& run_config_aliases() {
       {"training.max_grad_norm", "training.grad_clip"},
       {"training.gradient_checkpointing", "training.checkpoint_activations"},
       {"training.output_dir", "output.folder"},
+      {"optimizer.state_dtype", "training.state_dtype"},
       {"checkpoint", "inference.checkpoint"},
       {"checkpoint_path", "inference.checkpoint"},
       {"model.checkpoint", "inference.checkpoint"},
@@ -183,6 +185,7 @@ std::string run_folder_yaml(const RunConfig& config) {
     kept.data.train_data = from_run(config.train_path);
     kept.data.val_data = config.val_path.empty() ? "" : from_run(config.val_path);
   }
+  kept.training.init_from = config.base.empty() ? "" : from_run(config.base);
   kept.training.distill_from = config.teacher.empty() ? "" : from_run(config.teacher);
   kept.output.folder = fs::absolute(config.run_folder).lexically_normal().string();
   return run_config_yaml(kept);

@@ -12,6 +12,7 @@
 #include "data/preprocess.h"
 #include "flow/path.h"
 #include "flow/sampler.h"
+#include "models/lora.h"
 #include "models/options.h"
 #include "training/options.h"
 
@@ -26,6 +27,7 @@ struct RunConfig {
   TextEncoderOptions text;
   FlowOptions flow;
   TrainingOptions training;
+  LoraOptions lora;
   SamplingOptions sampling;
   SamplerOptions sampler;  ///< section `sampling` too
   GuidanceOptions guidance;
@@ -35,6 +37,7 @@ struct RunConfig {
   std::filesystem::path file;        ///< the config; empty when there is none
   std::filesystem::path train_path;  ///< data.train_data located; it may not exist
   std::filesystem::path val_path;    ///< data.val_data located; empty when not given
+  std::filesystem::path base;        ///< training.init_from located; empty when not given
   std::filesystem::path teacher;     ///< training.distill_from located; empty when not given
   std::filesystem::path checkpoint;  ///< inference.checkpoint located; empty when not given
   std::filesystem::path run_folder;  ///< output.folder, or runs/<name of the config>
@@ -51,6 +54,7 @@ void describe_sections(Visitor& visit, RunConfig& c) {
   visit("text", c.text);
   visit("flow", c.flow);
   visit("training", c.training);
+  visit("lora", c.lora);
   visit("sampling", c.sampling);
   visit("sampling", c.sampler);
   visit("guidance", c.guidance);

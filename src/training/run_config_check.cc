@@ -25,6 +25,7 @@ class Rules {
   void check_data();
   void check_masks();
   void check_training();
+  void check_start();
   void check_sampling();
   void check_paths();
   void check_output();
@@ -117,6 +118,25 @@ void Rules::check_training() {
   }
 }
 
+void Rules::check_start() {
+  if (!config_.training.init_from.empty() && !config_.training.distill_from.empty()) {
+    add("training.init_from", "a run with training.distill_from starts from its teacher",
+        "leave one of them out");
+  }
+  if (config_.lora.rank == 0) {
+    return;
+  }
+  if (config_.training.init_from.empty()) {
+    add("lora.rank", "adapters stand beside the weights of a trained model, and none is named",
+        "set training.init_from, or give --init MODEL");
+  }
+  try {
+    lora_layers(config_.lora.targets, "lora.targets");
+  } catch (const Error& e) {
+    add("lora.targets", e.message(), e.hint());
+  }
+}
+
 void Rules::check_sampling() {
   if (config_.sampler.logit_low >= config_.sampler.logit_high) {
     add("sampling.logit_low", "'sampling.logit_low' is not below 'sampling.logit_high'",
@@ -154,6 +174,7 @@ void Rules::check_path(std::string_view key, const std::string& path) {
 void Rules::check_paths() {
   check_path("data.train_data", config_.data.train_data);
   check_path("data.val_data", config_.data.val_data);
+  check_path("training.init_from", config_.training.init_from);
   check_path("training.distill_from", config_.training.distill_from);
   std::error_code ignored;
   if (!config_.val_path.empty() && config_.train_path == config_.val_path &&
@@ -210,6 +231,7 @@ void check_run_config(const RunConfig& config, const ConfigDocument& document, C
   rules.check_data();
   rules.check_masks();
   rules.check_training();
+  rules.check_start();
   rules.check_sampling();
   rules.check_paths();
   if (use == ConfigUse::kTrain) {

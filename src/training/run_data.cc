@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "data/manifest.h"
@@ -146,6 +147,24 @@ GeneratorOptions model_options(const RunConfig& config, const PreprocessOptions&
   validate(options.dit, "model");
   validate_size(options, preprocess.height(), preprocess.width(), "data");
   return options;
+}
+
+GeneratorOptions latent_options(GeneratorOptions base, const PreprocessOptions& preprocess) {
+  if (base.downscale > 1 && preprocess.channels != 3) {
+    throw Error(ErrorCode::kConfig, "data.channels",
+                "the autoencoder takes colour pictures, and these have " +
+                    std::to_string(preprocess.channels) + " channel",
+                "set data.channels=3: grey is repeated");
+  }
+  if (base.dit.mask_classes == 0) {
+    base.dit.mask_classes = preprocess.mask_classes;
+  }
+  validate_size(base, preprocess.height(), preprocess.width(), "data");
+  return base;
+}
+
+bool is_plain(const GeneratorOptions& options) {
+  return options.downscale == 1 && !options.frozen_text;
 }
 
 }  // namespace medaug

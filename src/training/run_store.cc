@@ -41,7 +41,7 @@ at::Tensor bytes_of(const std::string& text) {
 
 }  // namespace
 
-Json run_identity(const RunConfig& config, const Dataset& data) {
+Json run_identity(const RunConfig& config, const Dataset& data, const std::string& base_sha256) {
   Json out = Json::object();
   out["model"] = to_json(config.model);
   out["text"] = to_json(config.text);
@@ -55,6 +55,10 @@ Json run_identity(const RunConfig& config, const Dataset& data) {
   out["ema_half_life"] = config.training.ema_half_life;
   out["ema_decay"] = config.training.ema_decay;
   out["distill_from"] = config.teacher.empty() ? "" : config.teacher.filename().string();
+  if (!base_sha256.empty()) {
+    out["init_from"] = base_sha256;
+    out["lora"] = to_json(config.lora);
+  }
   out["training_data"] = std::to_string(data.content_hash());
   return out;
 }
@@ -105,21 +109,20 @@ void RunStore::begin(const Json& identity, const std::string& config_yaml) {
   write_file_atomically(paths_.config, config_yaml);
 }
 
-bool RunStore::save(const RunState& state, const NamedTensors& tensors_in, const ModelInfo& model,
-                    const NamedTensors& weights) {
+bool RunStore::save(const RunState& state, const NamedTensors& tensors_in,
+                    const std::string& tokenizer, const CheckpointFile& inference) {
   auto tensors = tensors_in;
   for (auto& [name, tensor] : tensors) {
     tensor = tensor.cpu();
   }
-  tensors.emplace_back(kTokenizer, bytes_of(model.tokenizer));
+  tensors.emplace_back(kTokenizer, bytes_of(tokenizer));
   const Metadata metadata{{"format", "medaug-state-1"},
                           {"state", to_json(state).dump()},
                           {"identity", identity_.dump()}};
   const std::vector<CheckpointFile> files{
       {kStateFile,
        [&](const std::filesystem::path& path) { write_safetensors(path, tensors, metadata); }},
-      {kInferenceFile,
-       [&](const std::filesystem::path& path) { write_model_file(path, model, weights); }}};
+      inference};
   std::int64_t bytes = 0;
   for (const auto& [name, tensor] : tensors) {
     bytes += tensor.numel() * static_cast<std::int64_t>(tensor.element_size());

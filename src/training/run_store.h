@@ -15,9 +15,11 @@
 
 namespace medaug {
 
-/// What must be the same for a run to go on: model, text encoder, preprocessing, flow, seed, batch
-/// and the data itself.
-Json run_identity(const RunConfig& config, const Dataset& data);
+/// What must be the same for a run to go on: model, text encoder, preprocessing, flow, seed, batch,
+/// adapters, what it started from and the data itself.
+/// @param base_sha256  of the model that it started from, or empty
+Json run_identity(const RunConfig& config, const Dataset& data,
+                  const std::string& base_sha256 = {});
 
 struct StoredStep {
   RunState state;
@@ -43,10 +45,11 @@ class RunStore {
   /// A state whose best step is its own becomes the best one.
   /// @return false (with a warning) when the disk is full; @throws Error kResource after five
   /// failures in a row
-  bool save(const RunState& state, const NamedTensors& tensors, const ModelInfo& model,
-            const NamedTensors& weights);
+  /// @param inference  the file to generate from
+  bool save(const RunState& state, const NamedTensors& tensors, const std::string& tokenizer,
+            const CheckpointFile& inference);
 
-  std::filesystem::path best_model() const { return paths_.checkpoints / kBestFile; }
+  std::filesystem::path best_model() const { return best_file_of(paths_); }
   std::filesystem::path step_folder(std::int64_t step) const {
     return paths_.checkpoints / step_name(step);
   }

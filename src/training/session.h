@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "training/base_model.h"
 #include "training/budget.h"
 #include "training/flow_step.h"
 #include "training/metric_log.h"
@@ -39,6 +40,7 @@ class Session {
  private:
   void open();
   void open_teacher();
+  void open_model(std::int64_t vocabulary);
   Tokenizer open_tokenizer(const std::optional<StoredStep>& stored) const;
   void start_loader();
   double backward_once();
@@ -54,6 +56,9 @@ class Session {
   void summarise(const std::string& why_ended = {});
   void report(const std::string& note = {}, std::optional<ValidationResult> validation = {});
   ModelInfo model_info() const;
+  CheckpointFile inference_file() const;
+  GeneratorOptions network_options(std::int64_t vocabulary) const;
+  Json identity() const;
   FlowObjective objective() const;
   GuidanceOptions sampling_guidance() const;  ///< what the trained model needs
   double elapsed() const { return state_.elapsed_seconds + (monotonic_seconds() - started_); }
@@ -74,6 +79,7 @@ class Session {
   at::Device device_;
   RunData data_;
   FlowOptions flow_;  ///< with the mean and deviation of the training images, or as the teacher's
+  std::optional<BaseModel> base_;
   std::optional<LoadedModel> taught_by_;
   std::optional<Teacher> teacher_;
   std::unique_ptr<RunStore> store_;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "training/adapter_file.h"
 #include "training/sample_grid.h"
 #include "training/session.h"
 
@@ -45,7 +46,28 @@ ModelInfo Session::model_info() const {
     info.training["distilled_guidance"] = to_json(config_.guidance);
     info.training["distilled_from"] = taught_by_->sha256;
   }
+  if (base_) {
+    info.training["init_from"] = base_->weights.sha256;
+    info.frozen = with_whole_paths(base_->weights.info.frozen, base_->path.parent_path());
+  }
   return info;
+}
+
+/// The weights of the average that is best so far: a whole model, or what goes over its base.
+CheckpointFile Session::inference_file() const {
+  const auto weights = optimizer_->weights(static_cast<int>(state_.average));
+  if (config_.lora.rank == 0) {
+    return {kInferenceFile, [this, weights](const std::filesystem::path& path) {
+              write_model_file(path, model_info(), weights);
+            }};
+  }
+  const auto base = std::filesystem::absolute(base_->path);
+  auto from_run = base.lexically_relative(std::filesystem::absolute(config_.run_folder));
+  AdapterInfo info{config_.lora, (from_run.empty() ? base : from_run).generic_string(),
+                   base_->weights.sha256, model_info()};
+  return {kAdapterFile, [info, weights](const std::filesystem::path& path) {
+            write_adapter_file(path, info, weights);
+          }};
 }
 
 void Session::keep_best(double loss, int average) {
@@ -125,8 +147,8 @@ void Session::save() {
   summarise();
   auto state = state_;
   state.elapsed_seconds = elapsed();
-  if (store_->save(state, optimizer_->state(), model_info(),
-                   optimizer_->weights(static_cast<int>(state_.average)))) {
+  if (store_->save(state, optimizer_->state(), captions_->tokenizer().serialized(),
+                   inference_file())) {
     saved_step_ = state_.step;
   }
 }

@@ -12,6 +12,7 @@
 #include "base/stop.h"
 #include "checkpoint/run_folder.h"
 #include "nn/layers.h"
+#include "training/frozen_parts.h"
 #include "training/session.h"
 #include "training/setup.h"
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::int64_t kNotFiniteInARow = 3;
 constexpr std::int64_t kMostWaysBack = 2;
+constexpr std::uint64_t kAdapterSeed = 2;  // behind those of the network and the text encoder
 
 void copy_weights(const Generator& from, Generator& to) {
   const at::NoGradGuard no_grad;
@@ -45,6 +47,12 @@ Session::Session(const TrainRequest& request, ProcessGroup& processes)
   RunStore::require(config_.run_folder, request.resume);
   data_ = load_run_data(config_, request.manifests ? *request.manifests : read_manifests(config_));
   flow_ = settled_flow(config_.flow, data_);
+  if (!config_.base.empty()) {
+    base_ = open_base_model(config_.base);
+    const auto& info = base_->weights.info;
+    require_same_network(network_options(info.generator.vocabulary), *base_);
+    flow_ = info.flow;
+  }
   if (!config_.teacher.empty()) {
     open_teacher();
   }
@@ -70,38 +78,65 @@ void Session::open_teacher() {
 
 Tokenizer Session::open_tokenizer(const std::optional<StoredStep>& stored) const {
   if (stored) {
-    return Tokenizer::load(stored->tokenizer);
+    return Tokenizer::load(stored->tokenizer, base_ ? tokenizer_style(base_->weights.info.generator)
+                                                    : TokenizerStyle::kNormalised);
   }
   if (taught_by_) {
     return Tokenizer::load(taught_by_->info.tokenizer);
+  }
+  if (base_) {
+    const auto& info = base_->weights.info;
+    return Tokenizer::load(info.tokenizer, tokenizer_style(info.generator));
   }
   return Tokenizer::train(captions_of(*data_.train), config_.text.vocabulary,
                           static_cast<std::uint64_t>(options_.seed));
 }
 
-void Session::open() {
-  const auto identity = run_identity(config_, *data_.train);
-  std::optional<StoredStep> stored;
-  if (request_.resume) {
-    stored = store_->newest(identity);
-  } else {
-    RunStore::require(config_.run_folder, false);  // again, now that the folder is ours
-  }
-  auto tokenizer = open_tokenizer(stored);
+Json Session::identity() const {
+  return run_identity(config_, *data_.train, base_ ? base_->weights.sha256 : "");
+}
+
+/// As the config says; a model of latents keeps the network that it starts from.
+GeneratorOptions Session::network_options(std::int64_t vocabulary) const {
+  const bool latent = base_ && !is_plain(base_->weights.info.generator);
+  return latent ? latent_options(base_->weights.info.generator, data_.preprocess)
+                : model_options(config_, data_.preprocess, vocabulary);
+}
+
+/// The model as it starts, and the optimiser of what is trained of it.
+void Session::open_model(std::int64_t vocabulary) {
   const auto seed = static_cast<std::uint64_t>(options_.seed);
-  model_ =
-      std::make_unique<Generator>(model_options(config_, data_.preprocess, tokenizer.size()), seed);
+  model_ = std::make_unique<Generator>(network_options(vocabulary),
+                                       base_ ? std::nullopt : std::optional(seed));
+  if (base_) {
+    start_from(*model_, *base_);
+    attach_frozen_parts(*model_, base_->weights.info.frozen, base_->path.parent_path(), device_,
+                        compute_dtype(options_));
+  }
   model_->to(device_);
+  if (config_.lora.rank > 0) {
+    prepare_adapters(*model_, config_.lora, seed + kAdapterSeed, compute_dtype(options_));
+  }
   if (taught_by_) {
     copy_weights(*taught_by_->model, *model_);
     taught_by_->model->to(compute_dtype(options_));
   }
-  const auto averages = options_.averages();
-  optimizer_ = std::make_unique<AdamW>(
-      nn::named_parameters(*model_),
-      AdamWOptions{options_.beta1, options_.beta2, options_.eps, options_.weight_decay},
-      compute_dtype(options_), averages, muon_options(options_));
-  captions_ = std::make_unique<CaptionEncoder>(std::move(tokenizer), config_.text.max_tokens);
+  optimizer_ =
+      std::make_unique<AdamW>(trained_tensors(*model_), adamw_options(options_),
+                              compute_dtype(options_), options_.averages(), muon_options(options_));
+}
+
+void Session::open() {
+  std::optional<StoredStep> stored;
+  if (request_.resume) {
+    stored = store_->newest(identity());
+  } else {
+    RunStore::require(config_.run_folder, false);  // again, now that the folder is ours
+  }
+  auto tokenizer = open_tokenizer(stored);
+  open_model(tokenizer.size());
+  captions_ =
+      std::make_unique<CaptionEncoder>(std::move(tokenizer), model_->options().text.max_tokens);
   if (taught_by_) {
     Conditions no_text;
     captions_->encode({""}, no_text);
@@ -109,13 +144,13 @@ void Session::open() {
     no_text.token_mask = no_text.token_mask.to(device_);
     teacher_ = Teacher{taught_by_->model, config_.guidance, no_text};
   }
-  state_.average = averages > 0 ? 0 : -1;
+  state_.average = options_.averages() > 0 ? 0 : -1;
   if (stored) {
     optimizer_->load_state(stored->tensors);
     state_ = stored->state;
     saved_step_ = state_.step;
   }
-  store_->begin(identity, run_folder_yaml(config_));
+  store_->begin(identity(), run_folder_yaml(config_));
   log_ = std::make_unique<MetricLog>(config_.run_folder / "logs", stored ? state_.step : -1);
   validate_due_ = std::make_unique<Cadence>(
       options_.validate_every, options_.validate_every_minutes, state_.elapsed_seconds);
@@ -156,9 +191,17 @@ double Session::backward_once() {
   inputs.conditions = teacher_
                           ? conditions_of(batch, *captions_, device_)
                           : dropped_conditions(std::move(batch), *captions_, options_, device_);
-  const auto draws = draw_noise_and_time(inputs, flow_, static_cast<std::uint64_t>(options_.seed));
+  const auto seed = static_cast<std::uint64_t>(options_.seed);
+  if (!model_->works_on_pixels()) {
+    inputs.images = model_->to_z(
+        inputs.images, posterior_noise(*model_, inputs.images.sizes(), inputs.draws, seed));
+  }
+  const auto draws = draw_noise_and_time(inputs, flow_, seed);
+  drop_adapter_inputs(*model_, config_.lora.dropout, seed,
+                      static_cast<std::uint64_t>(state_.draws));
   const double loss = flow_gradients(*model_, inputs, draws, objective(),
                                      1.0 / static_cast<double>(options_.accumulation));
+  drop_adapter_inputs(*model_, 0.0, seed, 0);
   if (options_.accumulation > 1) {
     optimizer_->accumulate_gradients();
   }
@@ -208,7 +251,7 @@ void Session::go_back() {
                 "lower training.learning_rate, or set training.use_amp to false to see whether "
                 "precision is the cause");
   }
-  const auto stored = store_->newest(run_identity(config_, *data_.train));
+  const auto stored = store_->newest(identity());
   const auto ways_back = state_.ways_back + 1;
   const double lr_factor = state_.lr_factor * 0.5;
   const double elapsed_seconds = elapsed();

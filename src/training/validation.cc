@@ -62,9 +62,10 @@ ValidationResult validate_model(const Generator& model, const Dataset& data,
     std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(batch_size, n - begin)));
     std::iota(indices.begin(), indices.end(), begin);
     const auto samples = batch_of(data, indices);
-    FlowBatch batch{samples.images.to(device), conditions_of(samples, captions, device), indices};
+    FlowBatch batch{model.to_z(samples.images.to(device)), conditions_of(samples, captions, device),
+                    indices};
     FlowDraws draws;
-    draws.noise = draw_noise(samples.images.sizes(), indices, 3, Purpose::kValidation);
+    draws.noise = draw_noise(batch.images.sizes(), indices, 3, Purpose::kValidation);
     draws.time = at::empty({samples.images.size(0)}, at::TensorOptions().dtype(at::kFloat));
     std::copy_n(times.begin() + begin, indices.size(), draws.time.mutable_data_ptr<float>());
     const auto losses = flow_loss(model, batch, draws, objective).to(at::kCPU, at::kDouble);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "checkpoint/lineage/key_map.h"
+#include "checkpoint/safetensors_reader.h"
 
 namespace medaug {
 namespace fs = std::filesystem;
@@ -214,6 +215,10 @@ void require_exportable(const ImportedBackbone& backbone, const ExportOptions& o
 ExportedBackbone export_backbone(const ImportedBackbone& backbone, const fs::path& folder,
                                  const ExportOptions& options) {
   require_exportable(backbone, options);
+  if (!backbone.others().empty()) {
+    log_info(std::to_string(backbone.others().size()) +
+             " tensors beside the network (text encoder, tokenizer) are left out");
+  }
   const auto plan = plan_for(backbone, options);
   ExportedBackbone out;
   out.files = export_files(options.layout, folder);
@@ -228,15 +233,25 @@ ExportedBackbone export_backbone(const ImportedBackbone& backbone, const fs::pat
   for (const auto& tensor : plan.tensors) {
     types[tensor.name] = *weight_scalar_type(tensor.dtype);
   }
+  auto planned = plan.tensors;
+  std::map<std::string, at::Tensor> beside;
+  for (const auto& [name, tensor] : options.beside) {
+    planned.push_back({name, dtype_name(name, tensor.scalar_type()), tensor.sizes().vec()});
+    beside[name] = tensor;
+  }
   std::int64_t done = 0;
   const auto make = [&](const std::string& name) {
+    if (const auto given = beside.find(name); given != beside.end()) {
+      return given->second;
+    }
     auto tensor = backbone.read(plan.sources.at(name)).to(types.at(name));
     if (options.progress) {
       options.progress(++done, out.tensors);
     }
     return tensor;
   };
-  stream_safetensors(out.files.front(), plan.tensors, make, metadata_for(backbone, options.layout));
+  stream_safetensors(out.files.front(), planned, make,
+                     options.metadata.value_or(metadata_for(backbone, options.layout)));
   if (out.files.size() > 1) {
     const auto json = options.layout == BackboneLayout::kDiffusers ? diffusers_config(backbone)
                                                                    : lumina_arguments(backbone);

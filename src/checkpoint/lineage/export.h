@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "checkpoint/lineage/backbone.h"
+#include "checkpoint/safetensors.h"
 
 namespace medaug {
 
@@ -23,6 +25,10 @@ struct ExportOptions {
   BackboneLayout layout = BackboneLayout::kMedaug;
   ExportDtype dtype = ExportDtype::kKeep;
   bool drop_mask = false;  ///< leave out mask planes that were trained
+  /// In medaug's form: what stands in the file in place of the description of a backbone alone, and
+  /// tensors that go with the weights, as they are.
+  std::optional<Metadata> metadata = {};
+  NamedTensors beside = {};
   /// Called after each tensor.
   std::function<void(std::int64_t done, std::int64_t total)> progress = {};
 };

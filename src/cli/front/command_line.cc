@@ -71,6 +71,7 @@ std::unique_ptr<CLI::App> make_app(Globals& globals) {
   add_train(*app, globals);
   add_generate(*app, globals);
   add_augment(*app, globals);
+  add_lora(*app, globals);
   add_segmenter(*app, globals);
   add_evaluate(*app, globals);
   add_classify(*app, globals);
@@ -78,6 +79,7 @@ std::unique_ptr<CLI::App> make_app(Globals& globals) {
   add_phantom(*app, globals);
   add_serve(*app, globals);
   add_smoke_test(*app, globals);
+  add_convert(*app, globals);
   add_rollback(*app, globals);
   add_help(*app, globals);
   add_completion(*app, globals);

@@ -35,6 +35,7 @@ struct SamplingFlags {
   std::string precision = "bfloat16";
   std::string root;
   bool allow_outside = false;
+  std::vector<std::string> adapters;  ///< FILE or FILE:SCALE
 };
 
 /// `medaug augment`
@@ -57,12 +58,14 @@ struct AugmentCommand {
 /// `medaug check checkpoint`
 struct CheckCheckpointCommand {
   std::string path;
+  bool values = false;  ///< read published weights, too, not only their headers
 };
 
 /// `medaug check config`
 struct CheckConfigCommand {
   std::string file;
   bool print = false;
+  bool memory_table = false;  ///< what fits on which card, and nothing else
 };
 
 /// `medaug check data`
@@ -97,6 +100,25 @@ struct ClassifyCommand {
   bool no_augment = false;
   bool allow_outside = false;
   ClassifierOptions classifier;  ///< all but the network
+};
+
+/// `medaug convert`
+struct ConvertCommand {
+  std::string source;
+  std::string to;
+  std::string output;
+  std::string dtype = "keep";
+  bool ema = false;
+  bool no_ema = false;
+  std::int64_t mask_classes = 0;
+  bool drop_mask = false;
+  std::optional<std::int64_t> heads;
+  std::optional<std::int64_t> patch_size;
+  std::optional<double> norm_eps;
+  std::string vae;
+  std::string text_encoder;
+  std::int64_t image_size = 1024;
+  bool force = false;
 };
 
 /// `medaug evaluate`
@@ -158,6 +180,14 @@ struct HelpCommand {
   bool schema = false;
 };
 
+/// `medaug lora merge`
+struct LoraMergeCommand {
+  std::string base;
+  std::vector<std::string> adapters;
+  std::vector<double> scales;  ///< empty = 1 for each; else one for all or one for each
+  std::string output;
+};
+
 /// `medaug phantom`
 struct PhantomCommand {
   std::string folder;
@@ -192,6 +222,7 @@ struct TrainCommand {
   std::string config;
   std::string output;
   std::string resume;   ///< "", "latest" or a run folder
+  std::string base;     ///< of --init; empty = weights are drawn
   std::string teacher;  ///< of --distill-guidance; empty = train on the images
   bool resuming = false;
   bool dry_run = false;
@@ -234,9 +265,9 @@ struct SmokeTestCommand {
 using Command =
     std::variant<std::monostate, AugmentCommand, CheckCheckpointCommand, CheckConfigCommand,
                  CheckDataCommand, CheckEnvCommand, CheckPathsCommand, ClassifyCommand,
-                 CompletionCommand, EvaluateCommand, ExperimentCommand, GenerateCommand,
-                 HelpCommand, PhantomCommand, RollbackCommand, SegmenterTrainCommand, ServeCommand,
-                 SmokeTestCommand, TrainCommand>;
+                 CompletionCommand, ConvertCommand, EvaluateCommand, ExperimentCommand,
+                 GenerateCommand, HelpCommand, LoraMergeCommand, PhantomCommand, RollbackCommand,
+                 SegmenterTrainCommand, ServeCommand, SmokeTestCommand, TrainCommand>;
 
 /// What the whole command line says.
 struct Globals {

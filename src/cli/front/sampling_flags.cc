@@ -11,6 +11,11 @@ void add_sampling_options(CLI::App& verb, SamplingFlags& flags) {
   verb.add_option("--checkpoint", flags.checkpoint,
                   "run folder, step folder or .safetensors file; may stand in the config")
       ->type_name("PATH");
+  verb.add_option("--lora", flags.adapters,
+                  "adapter to lay over the checkpoint, with its strength (1); repeatable")
+      ->type_name("FILE[:SCALE]")
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   verb.add_option("--output", flags.output, "new folder for what is made")->type_name("DIR");
   verb.add_option("--seed", flags.seed, "of the first image; the next ones count up (42)")
       ->check(CLI::NonNegativeNumber);

@@ -18,6 +18,10 @@ void add_train(CLI::App& app, Globals& globals) {
   auto* const resume = verb->add_option("--resume", options->resume,
                                         "go on: a run folder, or latest = the one of the config");
   resume->expected(0, 1)->type_name("[RUN]");
+  verb->add_option("--init", options->base,
+                   "start from this model or run (training.init_from); with lora.rank train "
+                   "adapters beside it")
+      ->type_name("CHECKPOINT");
   verb->add_option(
           "--distill-guidance", options->teacher,
           "learn the guided prediction of this model or run (guidance.text, guidance.mask)")

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "training/frozen_parts.h"
+
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/GradMode.h>
+
+#include <cstdlib>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "checkpoint/autoencoder_file.h"
+#include "checkpoint/feature_cache.h"
+#include "checkpoint/file_hashes.h"
+#include "checkpoint/load_gemma.h"
+
+namespace medaug {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kMostDisk = 8LL << 30;  // of captions' features
+
+/// Of the user: features of captions, hashes of large files. Empty = nothing is kept.
+fs::path cache_folder() {
+  const auto variable = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return fs::path(value == nullptr ? "" : value);
+  };
+  if (const auto folder = variable("XDG_CACHE_HOME"); folder.is_absolute()) {
+    return folder / "medaug";
+  }
+  const auto home = variable("HOME");
+  return home.is_absolute() ? home / ".cache/medaug" : fs::path();
+}
+
+fs::path in_cache(const char* name) {
+  const auto folder = cache_folder();
+  return folder.empty() ? folder : folder / name;
+}
+
+/// One caption at a time, so that its features do not depend on its company; each is computed once.
+class GemmaFeatures : public CaptionFeatures {
+ public:
+  GemmaFeatures(std::shared_ptr<const Gemma> gemma, const FeatureKey& key)
+      : gemma_(std::move(gemma)), cache_(in_cache("features"), key, {.disk_bytes = kMostDisk}) {}
+
+  at::Tensor features(const at::Tensor& tokens, const at::Tensor& mask) const override {
+    const at::NoGradGuard no_grad;
+    const auto ids = tokens.to(at::kCPU), real = mask.to(at::kCPU, at::kBool);
+    auto out = at::zeros({ids.size(0), ids.size(1), gemma_->options().hidden_size},
+                         at::TensorOptions().dtype(at::kBFloat16));
+    for (std::int64_t i = 0; i < ids.size(0); ++i) {
+      const auto length = real[i].sum().item<std::int64_t>();  // padding stands on the right
+      out[i].slice(0, 0, length).copy_(one(ids[i].slice(0, 0, length)));
+    }
+    return out.to(tokens.device());
+  }
+
+ private:
+  /// (L) ids of one caption -> (L, D)
+  at::Tensor one(const at::Tensor& ids) const {
+    const auto row = ids.contiguous();
+    const std::vector<std::int64_t> key(row.const_data_ptr<std::int64_t>(),
+                                        row.const_data_ptr<std::int64_t>() + row.numel());
+    if (auto found = cache_.find(key)) {
+      return *std::move(found);
+    }
+    const auto batch = row.unsqueeze(0).to(gemma_->device());
+    return cache_.put(key, gemma_->feature(batch, at::ones_like(batch))[0].to(at::kCPU));
+  }
+
+  std::shared_ptr<const Gemma> gemma_;
+  mutable FeatureCache cache_;
+};
+
+fs::path located(const std::string& path, const fs::path& model_folder, const char* part) {
+  auto place = fs::path(path).is_relative() ? model_folder / path : fs::path(path);
+  std::error_code ignored;
+  if (!fs::exists(place, ignored)) {
+    throw Error(ErrorCode::kCheckpoint, place.string(),
+                std::string("is not there, and the model works with the ") + part + " in it",
+                "put it back, or a link to it; or convert the model again with its new place");
+  }
+  return place;
+}
+
+void require_same(const fs::path& place, const std::string& found, const std::string& wanted) {
+  if (!wanted.empty() && found != wanted) {
+    throw Error(ErrorCode::kCheckpoint, place.string(),
+                "holds other weights than when the model was made",
+                "SHA-256 " + found.substr(0, 16) + ", wanted " + wanted.substr(0, 16));
+  }
+}
+
+}  // namespace
+
+FrozenSources with_whole_paths(FrozenSources sources, const fs::path& model_folder) {
+  for (auto* const path : {&sources.autoencoder, &sources.text_encoder}) {
+    if (!path->empty()) {
+      *path = fs::absolute(model_folder / *path).lexically_normal().string();
+    }
+  }
+  return sources;
+}
+
+FrozenSources with_hashes(FrozenSources sources) {
+  const FileHashes hashes(in_cache("hashes"));
+  if (!sources.autoencoder.empty()) {
+    sources.autoencoder_hash = hashes.sha256(autoencoder_weights(sources.autoencoder));
+  }
+  if (!sources.text_encoder.empty()) {
+    sources.text_encoder_hash =
+        gemma_hash(sources.text_encoder, [&](const fs::path& file) { return hashes.sha256(file); });
+  }
+  return sources;
+}
+
+void attach_frozen_parts(Generator& model, const FrozenSources& sources,
+                         const fs::path& model_folder, at::Device device, at::ScalarType dtype) {
+  FrozenSources found;
+  if (!model.works_on_pixels() && !sources.autoencoder.empty()) {
+    found.autoencoder = located(sources.autoencoder, model_folder, "autoencoder").string();
+  }
+  if (model.options().frozen_text && !sources.text_encoder.empty()) {
+    found.text_encoder = located(sources.text_encoder, model_folder, "text encoder").string();
+  }
+  found = with_hashes(std::move(found));
+  FrozenParts parts;
+  if (!found.autoencoder.empty()) {
+    require_same(found.autoencoder, found.autoencoder_hash, sources.autoencoder_hash);
+    parts.autoencoder = load_autoencoder(found.autoencoder, {.device = device, .dtype = dtype});
+  }
+  if (!found.text_encoder.empty()) {
+    require_same(found.text_encoder, found.text_encoder_hash, sources.text_encoder_hash);
+    parts.captions = std::make_shared<GemmaFeatures>(
+        load_gemma(found.text_encoder, device, dtype),
+        FeatureKey{.weights_hash = found.text_encoder_hash, .tokenizer_hash = {}, .dtype = dtype});
+  }
+  model.attach(std::move(parts));
+}
+
+}  // namespace medaug

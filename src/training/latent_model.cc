@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "training/latent_model.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "checkpoint/autoencoder_file.h"
+#include "checkpoint/load_gemma.h"
+#include "training/model_file.h"
+
+namespace medaug {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kMostTokenizerBytes = 64LL << 20;
+constexpr std::int64_t kMostTokens = 256;  // of a caption, as upstream cuts it
+constexpr std::int64_t kColour = 3;
+
+[[noreturn]] void refuse(const fs::path& part, const std::string& message,
+                         const std::string& hint = "") {
+  throw Error(ErrorCode::kCheckpoint, printable(part.string(), 1000), message, hint);
+}
+
+/// Lumina-Next's demo: 30 points of midpoint, time shift 4, guidance 4 on three channels.
+void sample_as_lumina(ModelInfo& info) {
+  info.sampler.solver = Solver::kMidpoint;
+  info.sampler.grid = TimeGrid::kLinear;
+  info.sampler.steps = 29;
+  info.sampler.time_shift = 4.0;
+  info.guidance.text = 4.0;
+  info.guidance.interval_low = 0.0;
+  info.guidance.interval_high = 1.0;
+  info.guidance.projected_above = 1000.0;
+  info.guidance.channels = 3;
+}
+
+Tokenizer tokenizer_for(const fs::path& folder, const GemmaOptions& gemma) {
+  const auto file = folder / "tokenizer.model";
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) {
+    refuse(file, "is missing: captions cannot become pieces without it",
+           "it stands beside config.json in the repository of the text encoder");
+  }
+  auto tokenizer = Tokenizer::load(read_file(file, kMostTokenizerBytes, ErrorCode::kCheckpoint),
+                                   TokenizerStyle::kGemma);
+  try {
+    require_fit(tokenizer, {gemma.vocab_size, gemma.pad_token_id, gemma.bos_token_id});
+  } catch (const Error& e) {
+    refuse(file, e.message(), e.hint());
+  }
+  return tokenizer;
+}
+
+void check_fit(const NextDiTOptions& dit, const AutoencoderOptions& autoencoder,
+               const GemmaOptions& gemma, const FrozenSources& parts) {
+  if (autoencoder.latent_channels != dit.in_channels) {
+    refuse(parts.autoencoder,
+           "has " + std::to_string(autoencoder.latent_channels) +
+               " latent channels, the backbone " + std::to_string(dit.in_channels),
+           "SDXL's autoencoder has 4, SD3's 16");
+  }
+  if (gemma.hidden_size != dit.caption_dim) {
+    refuse(parts.text_encoder,
+           "gives captions a width of " + std::to_string(gemma.hidden_size) +
+               ", the backbone reads " + std::to_string(dit.caption_dim),
+           "Lumina-Next reads gemma-2b, which is 2048 wide");
+  }
+}
+
+ModelInfo info_for(const ImportedBackbone& backbone, const LatentModelOptions& options) {
+  ModelInfo info;
+  const auto autoencoder = read_autoencoder_options(options.parts.autoencoder);
+  const auto gemma = read_gemma_options(options.parts.text_encoder);
+  info.generator.dit = backbone.options();
+  check_fit(info.generator.dit, autoencoder, gemma, options.parts);
+  const auto tokenizer = tokenizer_for(options.parts.text_encoder, gemma);
+  info.tokenizer = tokenizer.serialized();
+  info.generator.vocabulary = tokenizer.size();
+  info.generator.text.max_tokens = kMostTokens;
+  info.generator.downscale = autoencoder_downscale(autoencoder);
+  info.generator.frozen_text = true;
+  info.preprocess.image_size = options.image_size;
+  info.preprocess.channels = kColour;
+  info.preprocess.bit_depth = 8;
+  info.preprocess.mask_classes = backbone.options().mask_classes;
+  info.flow.prediction = Prediction::kVelocity;
+  info.flow.data_std = 1.0;
+  info.flow.time = TimeDistribution::kUniform;
+  info.flow.time_mean = 0.0;
+  sample_as_lumina(info);
+  info.frozen = with_hashes(with_whole_paths(options.parts, fs::current_path()));
+  info.training = {{"imported_from", backbone.files().weights.filename().string()}};
+  validate_size(info.generator, options.image_size, options.image_size, "--image-size");
+  return info;
+}
+
+}  // namespace
+
+ExportedBackbone write_latent_model(const fs::path& folder, const ImportedBackbone& backbone,
+                                    const LatentModelOptions& options) {
+  const auto info = info_for(backbone, options);
+  ExportOptions written;
+  written.dtype = options.dtype;
+  written.metadata = model_metadata(info, kModelFormat);
+  written.beside = {{kTokenizerTensor, bytes_tensor(info.tokenizer)}};
+  written.progress = options.progress;
+  return export_backbone(backbone, folder, written);
+}
+
+}  // namespace medaug
