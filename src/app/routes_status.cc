@@ -93,6 +93,8 @@ std::string name_of(const std::filesystem::path& checkpoint) {
   auto path = std::filesystem::absolute(checkpoint).lexically_normal();
   while (path.filename().empty() || path.filename() == "checkpoints" ||
          path.filename() == "best_model.safetensors" || path.filename() == "model.safetensors" ||
+         path.filename() == "best_adapter.safetensors" ||
+         path.filename() == "adapter.safetensors" ||
          path.filename().string().rfind("step-", 0) == 0) {
     path = path.parent_path();
   }

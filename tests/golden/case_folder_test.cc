@@ -132,7 +132,7 @@ TEST_F(CaseFolderTest, OnRealTokensLeavesOutPadding) {
 }
 
 TEST_F(CaseFolderTest, AnUnknownKindOfBoundFails) {
-  write_case(R"([{"max_levels": 1}])");
+  write_case(R"([{"max_ulps": 1}])");
   CaseFolder folder(folder_);
   folder.compare("t.safetensors", "a", values({1, -2}));
   folder.input("t.safetensors", "b");
