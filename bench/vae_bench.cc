@@ -9,7 +9,8 @@
 //     check    the decoded image, written to OUT
 //     decode   decodes once more
 //     encode   encodes that image
-//                                    and prints seconds, 0, minor page faults, peak bytes of memory
+//                                    and prints seconds, seconds of all cores together, minor page
+//                                    faults, peak bytes of memory
 //
 // bench/pytorch/vae_decode.py drives it beside diffusers.
 
@@ -39,10 +40,20 @@ void export_case(const std::filesystem::path& folder, std::int64_t side) {
   write_safetensors(folder / kLatent, {{"latent", latent}});
 }
 
-void answer(double seconds) {
+double seconds_of(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+}
+
+double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf("%.6f 0 %ld %.0f\n", seconds, usage.ru_minflt,
+  return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+}
+
+void answer(double seconds, double cpu) {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  std::printf("%.6f %.6f %ld %.0f\n", seconds, cpu, usage.ru_minflt,
               static_cast<double>(usage.ru_maxrss) * 1024.0);
   std::fflush(stdout);
 }
@@ -52,21 +63,21 @@ int work(const std::filesystem::path& folder, const std::string& out, const std:
   const auto type = dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
   const auto model = load_autoencoder(folder, {.dtype = type});
   const auto latent = read_safetensors(folder / kLatent).at("latent");
-  answer(0.0);
+  answer(0.0, 0.0);
   at::Tensor image;
   for (std::string line; std::getline(std::cin, line);) {
-    const auto begin = monotonic_seconds();
+    const auto begin = monotonic_seconds(), cpu_begin = cpu_seconds();
     if (line == "encode") {
       model->encode(image, {}, call);
     } else {
       image.reset();
       image = model->decode(latent, call);
     }
-    const auto seconds = monotonic_seconds() - begin;
+    const auto seconds = monotonic_seconds() - begin, cpu = cpu_seconds() - cpu_begin;
     if (line == "check") {
       write_safetensors(out, {{"image", image}});
     }
-    answer(seconds);
+    answer(seconds, cpu);
   }
   return 0;
 }

@@ -37,6 +37,13 @@ def start(folder, name, dtype, options):
     return Process(name, [sys.executable, os.path.join(HERE, "vae_worker.py"), folder, out, dtype, *extra], MALLOC)
 
 
+def true_image(folder, options):
+    worker = start(folder, "diffusers", "float32", options)
+    worker.seconds("check")
+    worker.close()
+    return safetensors_file.read(os.path.join(folder, "diffusers.float32"))[0]["image"]
+
+
 def run_dtype(folder, dtype, options, truth):
     names = ["medaug", "diffusers"] + (["medaug_tiled"] if options.tile else [])
     workers = [start(folder, name, dtype, options) for name in names]
@@ -44,34 +51,39 @@ def run_dtype(folder, dtype, options, truth):
     for w in workers:
         w.seconds("check")  # warm-up, too
         w.decode_peak = w.peak
-    if truth is None:
-        truth = safetensors_file.read(os.path.join(folder, "diffusers.float32"))[0]["image"]
     times = {(n, k): [] for n in names for k in kinds}
+    cores = {(n, k): [] for n in names for k in kinds}
     begin = time.time(), cpu_times(), process_seconds(workers)
     for _ in range(options.rounds):
         for kind in kinds:
             for w in workers:
                 times[w.name, kind].append(w.seconds(kind))
+                cores[w.name, kind].append(w.optimiser)  # seconds of all cores together
+                print(f"{dtype} {w.name} {kind} {times[w.name, kind][-1]:.2f} s", file=sys.stderr)
     load = (cpu_times() - begin[1] - (process_seconds(workers) - begin[2])) / (time.time() - begin[0]) / os.cpu_count()
     result = {"side": options.side, "dtype": dtype, "load": load, "workers": {}}
     for w in workers:
-        row = {k: {"median": statistics.median(times[w.name, k]), "all": times[w.name, k]} for k in kinds}
+        row = {k: {"median": statistics.median(times[w.name, k]), "all": times[w.name, k],
+                   "core_seconds": statistics.median(cores[w.name, k])} for k in kinds}
         row |= {"peak_bytes": w.peak, "decode_peak_bytes": w.decode_peak}
         row["error"] = relative_rms(folder, f"{w.name}.{dtype}", truth)
         result["workers"][w.name] = row
         w.close()
     show(result, kinds)
-    return result, truth
+    return result
 
 
 def show(result, kinds):
     workers = result["workers"]
-    print(f"\n{result['dtype']}, {result['side']} x {result['side']}; other processes took {result['load']:.1%} of the cores")
+    side = result["side"]
+    print(f"\n{result['dtype']}, {side} x {side}; other processes took {result['load']:.1%} of the cores")
     for name, row in workers.items():
-        text = ", ".join(f"{k} {row[k]['median']:.2f} s ({min(row[k]['all']):.2f}-{max(row[k]['all']):.2f})" for k in kinds)
+        text = ", ".join(f"{k} {row[k]['median']:.2f} s ({min(row[k]['all']):.2f}-{max(row[k]['all']):.2f}; of all cores "
+                         f"{row[k]['core_seconds']:.2f} s)" for k in kinds)
         print(f"{name:13s} {text}, peak {row['decode_peak_bytes'] / 1e9:.2f} GB, relative rms {row['error']:.1e}")
     for k in kinds:
-        print(f"diffusers / medaug, {k}: {workers['diffusers'][k]['median'] / workers['medaug'][k]['median']:.2f}")
+        by = {name: workers["diffusers"][k][name] / workers["medaug"][k][name] for name in ("median", "core_seconds")}
+        print(f"diffusers / medaug, {k}: {by['median']:.2f} x the time, {by['core_seconds']:.2f} x the core seconds")
     sys.stdout.flush()
 
 
@@ -87,12 +99,12 @@ def main():
     parser.add_argument("--json")
     options = parser.parse_args()
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    results, truth = [], None
+    results = []
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([options.vae_bench, "export", folder, str(options.side)], check=True)
+        truth = true_image(folder, options)
         for dtype in options.dtypes.split(","):
-            result, truth = run_dtype(folder, dtype, options, truth)
-            results.append(result)
+            results.append(run_dtype(folder, dtype, options, truth))
     if options.json:
         with open(options.json, "w") as file:
             json.dump(results, file, indent=1)

@@ -21,23 +21,23 @@ def main():
     latent = safetensors_file.read(os.path.join(folder, "latent.safetensors"))[0]["latent"].to(dtype)
     image = None
 
-    def answer(seconds):
+    def answer(seconds, cpu):
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        print(f"{seconds:.6f} 0 {usage.ru_minflt} {usage.ru_maxrss * 1024}", flush=True)
+        print(f"{seconds:.6f} {cpu:.6f} {usage.ru_minflt} {usage.ru_maxrss * 1024}", flush=True)
 
-    answer(0.0)
+    answer(0.0, 0.0)
     for line in sys.stdin:
-        begin = time.perf_counter()
+        begin, cpu_begin = time.perf_counter(), time.process_time()
         with torch.no_grad():
             if line.strip() == "encode":
                 model.encode(image).latent_dist.mode()
             else:
                 image = None
                 image = model.decode(latent / model.config.scaling_factor).sample
-        seconds = time.perf_counter() - begin
+        seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu_begin
         if line.strip() == "check":
             safetensors_file.write(out, {"image": image.float()})
-        answer(seconds)
+        answer(seconds, cpu)
 
 
 if __name__ == "__main__":
