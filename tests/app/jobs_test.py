@@ -224,8 +224,11 @@ class Jobs(unittest.TestCase):
         few = self.server.ask("POST", "/v1/evaluations", {"generated": ids["val.jsonl"], "reference": ids["val.jsonl"],
                                                           "training": ids["train.jsonl"], "copies": True})
         self.assertEqual((few.status, few.json()["error"]["param"]), (400, "reference"))
-        none = self.server.ask("POST", "/v1/evaluations", {"generated": ids["val.jsonl"], "copies": True})
+        none = self.server.ask("POST", "/v1/evaluations", {"generated": ids["val.jsonl"], "reference": ids["val.jsonl"],
+                                                           "copies": True})
         self.assertEqual((none.status, none.json()["error"]["param"]), (400, "training"))
+        alone = self.server.ask("POST", "/v1/evaluations", {"generated": ids["val.jsonl"]})
+        self.assertEqual((alone.status, alone.json()["error"]["param"]), (400, "reference"))
         bad = self.server.ask("POST", "/v1/evaluations", {"generated": "../../etc"})
         self.assertEqual((bad.status, bad.json()["error"]["param"]), (400, "generated"))
 
