@@ -102,7 +102,7 @@ class Grid {
     } else if (y && this.generate.form.check()) {
       const base = { ...this.generate.form.values(), count: 1 };
       base.seed ??= Math.floor(Math.random() * 1e6);  // only two things may differ
-      this.plan = { x, y, base, mask: this.generate.maskBox.payload(),
+      this.plan = { x, y, base, mask: this.generate.maskBox.payload(), key: randomKey(),
         cells: y.values.map(() => x.values.map(() => null)) };
       this.keep();
       this.build();
@@ -173,7 +173,9 @@ class Grid {
       [plan.y.field]: plan.y.values[r] };
     while (this.running) {
       try {
-        const { id } = await postAgain("/v1/jobs", request, { "Idempotency-Key": randomKey() });
+        // The same key after a reload: a job that was sent and not answered yet is found again.
+        const key = `${plan.key ?? randomKey()}-${r}-${c}`;
+        const { id } = await postAgain("/v1/jobs", request, { "Idempotency-Key": key });
         plan.cells[r][c] = id;
         this.keep();
         return id;
