@@ -140,10 +140,6 @@ std::string Evaluations::submit(const EvaluationRequest& request) {
         {503, "queue_full", "too many evaluations wait already", "", "try again later", 30});
   }
   Entry entry;
-  if (request.reference.empty() && (request.distribution || !request.segmenter)) {
-    throw HttpError({400, "invalid_request", "there is nothing to compare with", "reference",
-                     "choose reference images, or only the agreement with masks"});
-  }
   if (request.copies) {
     check_copies(request);
   }
@@ -153,6 +149,10 @@ std::string Evaluations::submit(const EvaluationRequest& request) {
   options.generated = source(request.generated, "generated");
   options.reference = source(request.reference, "reference");
   options.training = source(request.training, "training");
+  if (request.reference.empty() && (request.distribution || !request.segmenter)) {
+    throw HttpError({400, "invalid_request", "there is nothing to compare with", "reference",
+                     "choose reference images, or only the agreement with masks"});
+  }
   options.unpaired = !request.paired;
   options.distribution = request.distribution;
   options.copies = request.copies;
