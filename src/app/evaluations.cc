@@ -116,8 +116,6 @@ fs::path Evaluations::source(const std::string& id, const char* field) {
 
 /// What `audit_copies` would find only after everything else was measured.
 void Evaluations::check_copies(const EvaluationRequest& request) {
-  source(request.training, "training");
-  source(request.reference, "reference");
   if (request.training.empty() || request.reference.empty()) {
     throw HttpError({400, "invalid_request", "copies are looked for among training images",
                      request.training.empty() ? "training" : "reference",
@@ -140,9 +138,6 @@ std::string Evaluations::submit(const EvaluationRequest& request) {
         {503, "queue_full", "too many evaluations wait already", "", "try again later", 30});
   }
   Entry entry;
-  if (request.copies) {
-    check_copies(request);
-  }
   entry.id = new_id();
   entry.created = now_seconds();
   auto& options = entry.options;
@@ -152,6 +147,9 @@ std::string Evaluations::submit(const EvaluationRequest& request) {
   if (request.reference.empty() && (request.distribution || !request.segmenter)) {
     throw HttpError({400, "invalid_request", "there is nothing to compare with", "reference",
                      "choose reference images, or only the agreement with masks"});
+  }
+  if (request.copies) {
+    check_copies(request);
   }
   options.unpaired = !request.paired;
   options.distribution = request.distribution;

@@ -49,6 +49,14 @@ Json read_json(const fs::path& file) {
   }
 }
 
+Json read_summary(const fs::path& run) { return read_json(run / "logs/training_log.json"); }
+
+bool has_ended(const Json& summary) {
+  return summary.is_object() && summary.contains("why_ended") && !summary["why_ended"].is_null();
+}
+
+bool is_recent(double updated) { return now_seconds() - updated < kActiveSeconds; }
+
 /// {"step", "loss", "ema_loss"}: of the weights (or their fastest average) and of the best average.
 Json validation_curve(const Json& log) {
   Json steps = Json::array(), loss = Json::array(), averages = Json::array();
@@ -201,15 +209,6 @@ void RunFolders::read_log(Run& run) const {
   }
 }
 
-/// Its log grows, and its summary does not say that it has ended.
-bool RunFolders::is_active(const Run& run, double updated) {
-  if (now_seconds() - updated >= kActiveSeconds) {
-    return false;
-  }
-  const auto log = read_json(run.folder / "logs/training_log.json");
-  return !log.is_object() || !log.contains("why_ended") || log["why_ended"].is_null();
-}
-
 RunFolders::Run* RunFolders::run_of(const std::string& id) {
   scan();
   const auto found = runs_.find(id);
@@ -227,7 +226,7 @@ Json RunFolders::list() {
                     {"name", run.name},
                     {"step", run.last.is_object() ? run.last["step"] : Json(0)},
                     {"updated", updated},
-                    {"active", is_active(run, updated)}});
+                    {"active", is_recent(updated) && !has_ended(read_summary(run.folder))}});
   }
   std::sort(runs.begin(), runs.end(), [](const Json& a, const Json& b) {
     return a["updated"].get<double>() > b["updated"].get<double>();
@@ -253,8 +252,8 @@ std::optional<Json> RunFolders::find(const std::string& id) {
     }
     train[kColumns[i]] = std::move(column);
   }
-  const auto log = read_json(run->folder / "logs/training_log.json");
-  const bool active = is_active(*run, updated);
+  const auto log = read_summary(run->folder);
+  const bool active = is_recent(updated) && !has_ended(log);
   const auto of_last = [&](const char* key) {
     return run->last.is_object() ? number_or_null(number_of(run->last, key)) : Json(nullptr);
   };

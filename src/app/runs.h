@@ -49,7 +49,6 @@ class RunFolders {
 
   void scan();
   void read_log(Run& run) const;
-  static bool is_active(const Run& run, double updated);
   Run* run_of(const std::string& id);
 
   std::filesystem::path root_;

@@ -15,7 +15,6 @@
 #include <utility>
 
 #include "base/sha256.h"
-#include "base/stream_file.h"
 #include "base/strings.h"
 
 namespace medaug {
@@ -163,15 +162,7 @@ void replace_file(const fs::path& path, const Write& write) {
 }  // namespace
 
 void write_file_atomically(const fs::path& path, std::string_view content) {
-  write_file_atomically(path, std::span<const std::string_view>(&content, 1));
-}
-
-void write_file_atomically(const fs::path& path, std::span<const std::string_view> pieces) {
-  replace_file(path, [&](int descriptor) {
-    for (const auto piece : pieces) {
-      write_all(descriptor, piece, path);
-    }
-  });
+  replace_file(path, [&](int descriptor) { write_all(descriptor, content, path); });
 }
 
 void stream_file_atomically(const fs::path& path,

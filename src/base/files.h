@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,9 +16,13 @@ namespace medaug {
 /// the same folder, fsync, rename, fsync of the folder. @throws Error kResource (disk full, not
 /// writable); the old file stays.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
-/// The same with several pieces, written in order without joining them in memory.
-void write_file_atomically(const std::filesystem::path& path,
-                           std::span<const std::string_view> pieces);
+/// Takes the next piece of a file; the bytes are used before it returns.
+using WritePiece = std::function<void(std::string_view piece)>;
+/// The same for content that is made while it is written and is never in memory as a whole. When
+/// `produce` throws, nothing is left behind and the old file stays. @throws what `produce` throws,
+/// too
+void stream_file_atomically(const std::filesystem::path& path,
+                            const std::function<void(const WritePiece& write)>& produce);
 
 /// Copies a regular file in the same way. @throws Error kResource
 void copy_file_atomically(const std::filesystem::path& from, const std::filesystem::path& to);

@@ -50,8 +50,11 @@ TEST_F(Files, ReadsBackWhatWasWritten) {
   const std::string content("a\0b\n", 4);
   write_file_atomically(folder_ / "x", content);
   EXPECT_EQ(read_file(folder_ / "x", 100, ErrorCode::kData), content);
-  const std::array<std::string_view, 3> pieces{"one ", "", "two"};
-  write_file_atomically(folder_ / "x", pieces);
+  stream_file_atomically(folder_ / "x", [](const WritePiece& write) {
+    for (const auto* const piece : {"one ", "", "two"}) {
+      write(piece);
+    }
+  });
   EXPECT_EQ(read_file(folder_ / "x", 7, ErrorCode::kData), "one two");
   EXPECT_EQ(entries(), 1U);
 }

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "checkpoint/autoencoder_file.h"
@@ -44,10 +44,8 @@ Parts split(const std::string& name) {
 }
 
 std::optional<std::int64_t> number_of(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole && value >= 0 && value < 1000 ? std::optional(value) : std::nullopt;
+  const auto value = number_in<std::int64_t>(text);
+  return value && *value >= 0 && *value < 1000 ? value : std::nullopt;
 }
 
 template <std::size_t N>

@@ -6,7 +6,6 @@
 #include <c10/core/ScalarType.h>
 
 #include <set>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -17,12 +16,6 @@ namespace {
 
 std::string shown(const SafetensorsFile& file) { return printable(file.path.string(), 1000); }
 
-std::string shape_of(const at::Tensor& tensor) {
-  std::ostringstream text;
-  text << tensor.sizes();
-  return text.str();
-}
-
 bool finite(const at::Tensor& tensor) {
   return !tensor.is_floating_point() || at::isfinite(tensor).all().item<bool>();
 }
@@ -32,7 +25,8 @@ void check_shape(const std::string& name, const at::Tensor& target, const at::Te
   const std::string where = shown(file) + ": tensor '" + name + "'";
   if (source.sizes() != target.sizes()) {
     throw Error(ErrorCode::kCheckpoint, where,
-                "has shape " + shape_of(source) + ", the model needs " + shape_of(target),
+                "has shape " + shape_text(source.sizes()) + ", the model needs " +
+                    shape_text(target.sizes()),
                 "the checkpoint is of a model with other options");
   }
   if (source.is_floating_point() != target.is_floating_point()) {

@@ -23,14 +23,6 @@ constexpr std::int64_t kMostConfigBytes = 1 << 20;
 constexpr const char* kPrefix = "model.";
 constexpr const char* kHead = "lm_head.weight";
 
-std::string shape_text(const Shape& shape) {
-  std::vector<std::string> sizes;
-  for (const auto size : shape) {
-    sizes.push_back(std::to_string(size));
-  }
-  return "[" + join(sizes, ", ") + "]";
-}
-
 /// Under the names of the source: a model with a head on top keeps the bare one under "model.".
 Layout layout_in(const TensorSource& source, const GemmaOptions& options, std::string& prefix) {
   const auto bare = gemma_layout(options);

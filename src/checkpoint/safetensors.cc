@@ -3,22 +3,12 @@
 
 #include <ATen/ops/empty.h>
 
-#include <algorithm>
-#include <set>
-
 #include "base/error.h"
-#include "base/files.h"
 #include "checkpoint/safetensors_reader.h"
+#include "checkpoint/safetensors_stream.h"
 
 namespace medaug {
 namespace fs = std::filesystem;
-namespace {
-
-std::string_view bytes_of(const at::Tensor& tensor) {
-  return {static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()};
-}
-
-}  // namespace
 
 const at::Tensor& SafetensorsFile::at(const std::string& name) const {
   const auto found = tensors.find(name);
@@ -53,30 +43,16 @@ SafetensorsFile read_safetensors_header(const fs::path& path) {
 
 void write_safetensors(const fs::path& path, const NamedTensors& tensors,
                        const Metadata& metadata) {
-  NamedTensors ordered;
-  std::set<std::string> names;
+  std::vector<PlannedTensor> plan;
+  std::map<std::string, at::Tensor> by_name;
   for (const auto& [name, tensor] : tensors) {
-    if (!names.insert(name).second) {
-      throw Error(ErrorCode::kInvalidArgument, "tensor '" + name + "'", "is given twice");
-    }
-    ordered.emplace_back(name, tensor.detach().to(at::kCPU).contiguous());
+    plan.push_back({name, dtype_name(name, tensor.scalar_type()), tensor.sizes().vec()});
+    by_name.emplace(name, tensor);
   }
-  std::stable_sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) {
-    return a.second.element_size() > b.second.element_size();
-  });
-  std::vector<TensorEntry> entries;
-  std::vector<std::string_view> pieces{{}};
-  std::int64_t offset = 0;
-  for (const auto& [name, tensor] : ordered) {
-    const std::int64_t end = offset + static_cast<std::int64_t>(tensor.nbytes());
-    entries.push_back(
-        {name, dtype_name(name, tensor.scalar_type()), tensor.sizes().vec(), offset, end});
-    pieces.push_back(bytes_of(tensor));
-    offset = end;
-  }
-  const std::string header = format_safetensors_header(entries, metadata);
-  pieces.front() = header;
-  write_file_atomically(path, pieces);
+  const auto make = [&](const std::string& name) {
+    return by_name.at(name).detach().to(at::kCPU).contiguous();
+  };
+  stream_safetensors(path, plan, make, metadata);
 }
 
 }  // namespace medaug

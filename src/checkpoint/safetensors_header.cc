@@ -184,6 +184,14 @@ void check_cover(const std::vector<TensorEntry>& entries, std::int64_t data_byte
 
 }  // namespace
 
+std::string shape_text(std::span<const std::int64_t> shape) {
+  std::string text;
+  for (const auto size : shape) {
+    text.append(text.empty() ? "[" : ", ").append(std::to_string(size));
+  }
+  return text.empty() ? "[]" : text + "]";
+}
+
 std::int64_t dtype_bytes(std::string_view dtype) {
   for (const auto& [name, bytes] : kDtypes) {
     if (name == dtype) {

@@ -26,6 +26,9 @@ struct SafetensorsHeader {
   std::vector<TensorEntry> entries;  ///< in the order of their data
 };
 
+/// "[2, 3]"
+std::string shape_text(std::span<const std::int64_t> shape);
+
 /// Bytes of one element, or 0 for a name that is not a dtype of ours.
 std::int64_t dtype_bytes(std::string_view dtype);
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/stream_file.h"
+#include "base/files.h"
 #include "base/strings.h"
 
 namespace medaug {

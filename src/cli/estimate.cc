@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "config/concat.h"
-#include "training/memory_estimate.h"
 #include "training/run_data.h"
 #include "training/setup.h"
 
@@ -25,6 +24,8 @@ NextDiTOptions settled_model(const RunConfig& config) {
   return model_options(config, preprocess, config.text.vocabulary).dit;
 }
 
+}  // namespace
+
 MemorySetting memory_setting(const RunConfig& config, const NextDiTOptions& model) {
   const auto& training = config.training;
   MemorySetting out;
@@ -41,8 +42,6 @@ MemorySetting memory_setting(const RunConfig& config, const NextDiTOptions& mode
   out.caption_tokens = config.text.max_tokens;
   return out;
 }
-
-}  // namespace
 
 Estimate estimate_run(const RunConfig& config, std::int64_t records) {
   const auto model = settled_model(config);

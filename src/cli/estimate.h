@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "training/memory_estimate.h"
 #include "training/run_config.h"
 
 namespace medaug::cli {
@@ -29,6 +30,9 @@ struct Estimate {
 /// Allocates nothing: the parameters are counted on the meta device.
 /// @param records  of the manifests, held-out ones included; 0 = not known
 Estimate estimate_run(const RunConfig& config, std::int64_t records = 0);
+
+/// How a config trains a network, as far as memory is concerned.
+MemorySetting memory_setting(const RunConfig& config, const NextDiTOptions& model);
 
 /// The setting to lower when `needed` bytes do not fit into `available`.
 std::string memory_advice(const RunConfig& config, const Estimate& estimate);

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "cli/estimate.h"
 #include "cli/report.h"
 #include "config/concat.h"
-#include "training/memory_estimate.h"
 
 namespace medaug::cli {
 namespace {
@@ -44,28 +44,23 @@ double available(const Card& card) {
   return (card.gib * 1024.0 * 1024.0 * 1024.0 - kContextBytes) * kUsedShare;
 }
 
-MemorySetting common(const RunConfig& config) {
-  MemorySetting out;
-  out.half = config.training.use_amp && config.training.amp_dtype != AmpDtype::kFloat32;
-  out.accumulates = config.training.accumulation > 1;
-  out.averages = config.training.averages();
+/// On a GPU, whatever this machine has; how it is trained is filled in by each line of the table.
+MemorySetting on_gpu(const RunConfig& config, const NextDiTOptions& model) {
+  auto out = memory_setting(config, model);
+  out.gpu = true;
+  out.lora = {};
   return out;
 }
 
 std::vector<Subject> subjects(const RunConfig& config) {
   std::vector<Subject> out;
-  auto own = common(config);
-  own.model = config.model;
-  own.height = config.preprocess.height();
-  own.width = config.preprocess.width();
-  own.caption_tokens = config.text.max_tokens;
+  const auto own = on_gpu(config, config.model);
   out.push_back(
       {concat({"this config, ", std::to_string(own.height), " x ", std::to_string(own.width)}),
        own});
   for (const auto* preset : {"2b", "2b-gqa"}) {
     for (const std::int64_t pixels : {512, 1024}) {
-      auto setting = common(config);
-      setting.model = nextdit_preset(preset);
+      auto setting = on_gpu(config, nextdit_preset(preset));
       setting.height = setting.width = pixels / 8;
       setting.caption_tokens = kLatentCaptionTokens;
       out.push_back({concat({preset, ", latents of ", std::to_string(pixels), " x ",

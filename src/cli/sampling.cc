@@ -2,6 +2,7 @@
 #include "cli/sampling.h"
 
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/ascii.h"
@@ -83,10 +84,9 @@ AdapterChoice parse_adapter(const std::string& text) {
   double scale = 1.0;
   auto file = text;
   if (colon != std::string::npos) {
-    const auto* const begin = text.data() + colon + 1;
-    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), scale);
-    const bool whole = error == std::errc() && end == text.data() + text.size();
-    if (!whole || !std::isfinite(scale)) {
+    scale = number_in<double>(std::string_view(text).substr(colon + 1))
+                .value_or(std::numeric_limits<double>::quiet_NaN());
+    if (!std::isfinite(scale)) {
       throw Error(ErrorCode::kUsage, "--lora",
                   concat({"'", printable(text.substr(colon + 1), 40), "' is not a strength"}),
                   "write FILE or FILE:0.8");

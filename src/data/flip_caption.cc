@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ascii.h"
 #include "data/augment.h"
 
 // A place in the picture ("the upper left of the image") changes with a flip; a side of the body
@@ -28,14 +29,6 @@ bool is_letter(char c) {
   return std::isalpha(static_cast<unsigned char>(c)) != 0 || static_cast<unsigned char>(c) >= 128;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  });
-  return out;
-}
-
 struct Word {
   std::size_t start;
   std::size_t length;
@@ -55,7 +48,7 @@ std::vector<Word> words_of(const std::string& caption) {
       ++end;
     }
     const std::size_t next = caption.find_first_not_of(' ', end);
-    words.push_back({i, end - i, lower(std::string_view(caption).substr(i, end - i)),
+    words.push_back({i, end - i, ascii_lower(std::string_view(caption).substr(i, end - i)),
                      next == std::string::npos ? '\0' : caption[next]});
     i = end;
   }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/strings.h"
 
@@ -85,15 +86,9 @@ std::string similar_name(const fs::path& path) {
     }
     names.push_back(it->path().filename().string());
   }
-  const auto lower = [](std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-      return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    });
-    return text;
-  };
-  const std::string wanted = path.filename().string();
+  const auto wanted = ascii_lower(path.filename().string());
   for (const auto& name : names) {
-    if (lower(name) == lower(wanted)) {
+    if (ascii_lower(name) == wanted) {
       return name;
     }
   }

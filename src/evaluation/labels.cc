@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
@@ -19,13 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kMostMapBytes = 1 << 20;
 constexpr const char* kMapForm = R"(a label map is {"class name": ["word", "other word"], ...})";
-
-std::string lower(std::string text) {
-  for (auto& c : text) {
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return text;
-}
 
 /// Letters and digits of scripts that part words by spaces.
 bool belongs_to_word(char32_t c) {
@@ -125,7 +119,7 @@ LabelMap::LabelMap(Classes classes, const std::string& where) : classes_(std::mo
                   kMapForm);
     }
     for (auto& word : words) {
-      word = lower(normalize_caption(word, where, ErrorCode::kData));
+      word = ascii_lower(normalize_caption(word, where, ErrorCode::kData));
       if (word.empty()) {
         throw Error(ErrorCode::kData, where,
                     concat({"class '", printable(name), "' has an empty word"}), kMapForm);
@@ -154,7 +148,7 @@ LabelMap LabelMap::load(const fs::path& path) {
 }
 
 std::vector<std::int64_t> LabelMap::classes_in(const std::string& caption) const {
-  const auto text = lower(normalize_caption(caption));
+  const auto text = ascii_lower(normalize_caption(caption));
   std::vector<std::int64_t> found;
   for (std::size_t i = 0; i < classes_.size(); ++i) {
     const auto& words = classes_[i].second;

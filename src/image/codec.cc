@@ -7,6 +7,7 @@
 #include <array>
 #include <type_traits>
 
+#include "base/ascii.h"
 #include "base/error.h"
 
 namespace medaug::internal {
@@ -64,11 +65,7 @@ bool is_text(std::string_view bytes) {
 }
 
 bool contains_tag(std::string_view bytes, std::string_view tag) {
-  std::string lower(bytes);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return lower.find(tag) != std::string::npos;
+  return ascii_lower(bytes).find(tag) != std::string::npos;
 }
 
 [[noreturn]] void refuse_unknown(std::string_view bytes, const std::string& where) {

@@ -5,6 +5,7 @@
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/round.h>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
@@ -40,10 +41,7 @@ Decoded decode(const DecodeRequest& request, Format format) {
 // usually shows.
 void refuse_lossy_name(const std::filesystem::path& path) {
   const std::string where = name_for_messages(path);
-  std::string ending = path.extension().string();
-  for (char& c : ending) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
+  const auto ending = ascii_lower(path.extension().string());
   if (ending == ".jpg" || ending == ".jpeg") {
     internal::refuse(where, "the mask is named " + ending + " but is no JPEG file inside",
                      "rename it to what it is (.png, .tif or .bmp)");

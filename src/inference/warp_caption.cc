@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ascii.h"
 #include "inference/mask_warp.h"
 #include "text/describe_mask.h"
 
@@ -58,14 +59,6 @@ std::vector<Words> words_of_classes(const at::Tensor& planes) {
 
 bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  });
-  return out;
-}
-
 bool stands_alone(const std::string& text, std::size_t at, std::size_t length) {
   const bool before = at == 0 || !is_letter(text[at - 1]);
   const bool after = at + length >= text.size() || !is_letter(text[at + length]);
@@ -77,7 +70,8 @@ void mend_article(std::string& text, const std::string& next) {
   const bool vowel = std::string_view("aeiou").find(next[0]) != std::string_view::npos;
   for (const std::string_view article : {"an ", "a "}) {
     const auto start = text.size() - std::min(text.size(), article.size());
-    if (lower(text.substr(start)) == article && stands_alone(text, start, article.size() - 1)) {
+    if (ascii_lower(text.substr(start)) == article &&
+        stands_alone(text, start, article.size() - 1)) {
       text.resize(start + 1);
       text.append(vowel ? "n " : " ");
       return;
@@ -90,7 +84,7 @@ using Replace = std::function<std::string(const std::string& found)>;
 /// Every one of `phrases` in the text through `replace`, in order; capitals stay.
 std::string replace_phrases(const std::string& text, const std::vector<std::string>& phrases,
                             const Replace& replace) {
-  const auto small = lower(text);
+  const auto small = ascii_lower(text);
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
     const auto found = std::find_if(phrases.begin(), phrases.end(), [&](const auto& phrase) {

@@ -32,6 +32,9 @@ struct GeneratorOptions {
   /// Pixels of one latent, per side; 1 = the network works on pixels, and no autoencoder is needed.
   std::int64_t downscale = 1;
   bool frozen_text = false;  ///< captions come from `FrozenParts::captions`, not from `text`
+
+  /// Whether the model needs no frozen parts.
+  bool stands_alone() const { return downscale == 1 && !frozen_text; }
 };
 
 /// @throws Error kConfig when pictures of this size do not divide into patches (of latents); the

@@ -109,6 +109,18 @@ bool is_new_end(std::string_view parameter) {
                      [&](std::string_view end) { return layer == end || is_inside(layer, end); });
 }
 
+NextDiTOptions without_new_ends(NextDiTOptions options, const NextDiTOptions& base) {
+  options.preset = base.preset;
+  options.gate_init = base.gate_init;  // the first value of gates that come with the weights
+  if (base.mask_classes == 0) {
+    options.mask_classes = 0;
+  }
+  if (base.augment_features == 0) {
+    options.augment_features = 0;
+  }
+  return options;
+}
+
 bool is_adapter(std::string_view parameter) {
   return parameter.ends_with(".lora_A") || parameter.ends_with(".lora_B");
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/fields.h"
+#include "models/options.h"
 
 // Low-rank fine-tuning (LoRA; Hu et al., arXiv 2106.09685): the weights of a trained network stand
 // still, beside its matrices stand products B A of low rank that are learned.
@@ -73,6 +74,11 @@ void drop_adapter_inputs(torch::nn::Module& model, double dropout, std::uint64_t
 /// Whether a parameter is of a layer that masks or the augment vector enter by: a network that was
 /// trained without them may lack it, and is the same when it is zero.
 bool is_new_end(std::string_view parameter);
+
+/// `options` without what a fine-tune may have of its own: the preset's name, the first value of
+/// the gates, and such layers where the base has none. Equal to the base's options when the two
+/// networks go together.
+NextDiTOptions without_new_ends(NextDiTOptions options, const NextDiTOptions& base);
 
 /// Whether a parameter belongs to an adapter.
 bool is_adapter(std::string_view parameter);

@@ -60,15 +60,7 @@ void check_base(const AdapterFile& adapter, const fs::path& base, const std::str
 
 /// What an adapter says about the network must fit the base, but for the layers it brings itself.
 void check_options(const AdapterFile& adapter, const ModelInfo& base) {
-  auto dit = adapter.info.model.generator.dit;
-  dit.preset = base.generator.dit.preset;
-  dit.gate_init = base.generator.dit.gate_init;
-  if (base.generator.dit.mask_classes == 0) {
-    dit.mask_classes = 0;
-  }
-  if (base.generator.dit.augment_features == 0) {
-    dit.augment_features = 0;
-  }
+  const auto dit = without_new_ends(adapter.info.model.generator.dit, base.generator.dit);
   if (to_json(dit) != to_json(base.generator.dit)) {
     refuse(adapter, "model", "describes another network than the base");
   }
@@ -189,7 +181,7 @@ AdapterFile read_adapter_file(const fs::path& path) {
   const auto file = read_safetensors(path);
   AdapterFile out;
   out.path = path;
-  if (!file.metadata.contains("format") || file.metadata.at("format") != kAdapterFormat) {
+  if (!is_adapter_file(file)) {
     throw Error(ErrorCode::kCheckpoint, path.string(), "is no adapter file",
                 "give checkpoints/best_adapter.safetensors of a run with lora.rank");
   }
@@ -218,10 +210,13 @@ AdapterFile read_adapter_file(const fs::path& path) {
   return out;
 }
 
+bool is_adapter_file(const SafetensorsFile& file) {
+  const auto format = file.metadata.find("format");
+  return format != file.metadata.end() && format->second == kAdapterFormat;
+}
+
 bool is_adapter_file(const fs::path& path) {
-  const auto metadata = read_safetensors_header(path).metadata;
-  const auto format = metadata.find("format");
-  return format != metadata.end() && format->second == kAdapterFormat;
+  return is_adapter_file(read_safetensors_header(path));
 }
 
 ModelWeights read_adapted_model(const fs::path& path) {

@@ -39,6 +39,7 @@ struct AdapterFile {
 AdapterFile read_adapter_file(const std::filesystem::path& path);
 /// By its metadata. @throws Error kCheckpoint when it is no safetensors file
 bool is_adapter_file(const std::filesystem::path& path);
+bool is_adapter_file(const SafetensorsFile& file);
 
 /// The model that an adapter was trained on, with it. The base is looked for from the file's folder
 /// and those above it.

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "checkpoint/run_folder.h"
+#include "models/lora.h"
 
 namespace medaug {
 namespace {
@@ -20,19 +21,6 @@ std::string difference(const std::string& section, const Json& wanted, const Jso
   return {};
 }
 
-/// What a fine-tune may have of its own.
-NextDiTOptions comparable(NextDiTOptions wanted, const NextDiTOptions& base) {
-  wanted.preset = base.preset;
-  wanted.gate_init = base.gate_init;  // the first value of gates that come with the weights
-  if (base.mask_classes == 0) {
-    wanted.mask_classes = 0;
-  }
-  if (base.augment_features == 0) {
-    wanted.augment_features = 0;
-  }
-  return wanted;
-}
-
 }  // namespace
 
 BaseModel open_base_model(const std::filesystem::path& given) {
@@ -42,7 +30,8 @@ BaseModel open_base_model(const std::filesystem::path& given) {
 
 void require_same_network(const GeneratorOptions& wanted, const BaseModel& base) {
   const auto& found = base.weights.info.generator;
-  auto what = difference("model", to_json(comparable(wanted.dit, found.dit)), to_json(found.dit));
+  auto what =
+      difference("model", to_json(without_new_ends(wanted.dit, found.dit)), to_json(found.dit));
   if (what.empty()) {
     what = difference("text", to_json(wanted.text), to_json(found.text));
   }

@@ -37,16 +37,16 @@ fs::path cache_folder() {
   return home.is_absolute() ? home / ".cache/medaug" : fs::path();
 }
 
-fs::path in_cache(const char* name) {
+fs::path features_folder() {
   const auto folder = cache_folder();
-  return folder.empty() ? folder : folder / name;
+  return folder.empty() ? folder : folder / "features";
 }
 
 /// One caption at a time, so that its features do not depend on its company; each is computed once.
 class GemmaFeatures : public CaptionFeatures {
  public:
   GemmaFeatures(std::shared_ptr<const Gemma> gemma, const FeatureKey& key)
-      : gemma_(std::move(gemma)), cache_(in_cache("features"), key, {.disk_bytes = kMostDisk}) {}
+      : gemma_(std::move(gemma)), cache_(features_folder(), key, {.disk_bytes = kMostDisk}) {}
 
   at::Tensor features(const at::Tensor& tokens, const at::Tensor& mask) const override {
     const at::NoGradGuard no_grad;
@@ -77,15 +77,13 @@ class GemmaFeatures : public CaptionFeatures {
   mutable FeatureCache cache_;
 };
 
-fs::path located(const std::string& path, const fs::path& model_folder, const char* part) {
-  auto place = fs::path(path).is_relative() ? model_folder / path : fs::path(path);
+void require_there(const std::string& place, const char* part) {
   std::error_code ignored;
   if (!fs::exists(place, ignored)) {
-    throw Error(ErrorCode::kCheckpoint, place.string(),
+    throw Error(ErrorCode::kCheckpoint, place,
                 std::string("is not there, and the model works with the ") + part + " in it",
                 "put it back, or a link to it; or convert the model again with its new place");
   }
-  return place;
 }
 
 void require_same(const fs::path& place, const std::string& found, const std::string& wanted) {
@@ -108,7 +106,7 @@ FrozenSources with_whole_paths(FrozenSources sources, const fs::path& model_fold
 }
 
 FrozenSources with_hashes(FrozenSources sources) {
-  const FileHashes hashes(in_cache("hashes"));
+  const FileHashes hashes(cache_folder());
   if (!sources.autoencoder.empty()) {
     sources.autoencoder_hash = hashes.sha256(autoencoder_weights(sources.autoencoder));
   }
@@ -121,12 +119,15 @@ FrozenSources with_hashes(FrozenSources sources) {
 
 void attach_frozen_parts(Generator& model, const FrozenSources& sources,
                          const fs::path& model_folder, at::Device device, at::ScalarType dtype) {
+  const auto places = with_whole_paths(sources, model_folder);
   FrozenSources found;
-  if (!model.works_on_pixels() && !sources.autoencoder.empty()) {
-    found.autoencoder = located(sources.autoencoder, model_folder, "autoencoder").string();
+  if (!model.works_on_pixels() && !places.autoencoder.empty()) {
+    require_there(places.autoencoder, "autoencoder");
+    found.autoencoder = places.autoencoder;
   }
-  if (model.options().frozen_text && !sources.text_encoder.empty()) {
-    found.text_encoder = located(sources.text_encoder, model_folder, "text encoder").string();
+  if (model.options().frozen_text && !places.text_encoder.empty()) {
+    require_there(places.text_encoder, "text encoder");
+    found.text_encoder = places.text_encoder;
   }
   found = with_hashes(std::move(found));
   FrozenParts parts;

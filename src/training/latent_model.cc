@@ -11,6 +11,7 @@
 #include "checkpoint/autoencoder_file.h"
 #include "checkpoint/load_gemma.h"
 #include "training/model_file.h"
+#include "training/sampling_preset.h"
 
 namespace medaug {
 namespace {
@@ -24,19 +25,6 @@ constexpr std::int64_t kColour = 3;
 [[noreturn]] void refuse(const fs::path& part, const std::string& message,
                          const std::string& hint = "") {
   throw Error(ErrorCode::kCheckpoint, printable(part.string(), 1000), message, hint);
-}
-
-/// Lumina-Next's demo: 30 points of midpoint, time shift 4, guidance 4 on three channels.
-void sample_as_lumina(ModelInfo& info) {
-  info.sampler.solver = Solver::kMidpoint;
-  info.sampler.grid = TimeGrid::kLinear;
-  info.sampler.steps = 29;
-  info.sampler.time_shift = 4.0;
-  info.guidance.text = 4.0;
-  info.guidance.interval_low = 0.0;
-  info.guidance.interval_high = 1.0;
-  info.guidance.projected_above = 1000.0;
-  info.guidance.channels = 3;
 }
 
 Tokenizer tokenizer_for(const fs::path& folder, const GemmaOptions& gemma) {
@@ -92,7 +80,7 @@ ModelInfo info_for(const ImportedBackbone& backbone, const LatentModelOptions& o
   info.flow.data_std = 1.0;
   info.flow.time = TimeDistribution::kUniform;
   info.flow.time_mean = 0.0;
-  sample_as_lumina(info);
+  apply_sampling_preset(SamplingPreset::kLumina, info.sampler, info.guidance);
   info.frozen = with_hashes(with_whole_paths(options.parts, fs::current_path()));
   info.training = {{"imported_from", backbone.files().weights.filename().string()}};
   validate_size(info.generator, options.image_size, options.image_size, "--image-size");

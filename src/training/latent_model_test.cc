@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "checkpoint/autoencoder_file.h"
+#include "checkpoint/lineage/test_backbone.h"
 #include "checkpoint/load_gemma.h"
 #include "models/autoencoder.h"
 #include "training/model_file.h"
@@ -58,24 +59,10 @@ class LatentModel : public test::RunTest {
   }
 
   void write_backbone() const {
-    NextDiTOptions options;
-    options.patch_size = 2;
-    options.in_channels = options.out_channels = 4;
-    options.mask_classes = 0;
-    options.dim = 32;
-    options.layers = 2;
-    options.heads = 4;
-    options.kv_heads = 2;
-    options.ffn_multiple_of = 256;
+    auto options = test::small_backbone();
     options.caption_dim = 32;
-    options.learn_sigma = true;
-    const NextDiT network(options, 4);
-    NamedTensors tensors;
     at::manual_seed(4);
-    for (const auto& [name, tensor] : nn::named_parameters(network)) {
-      tensors.emplace_back(name, tensor.detach() + at::randn(tensor.sizes()) * 0.05);
-    }
-    write_safetensors(folder_ / "lumina/consolidated.00-of-01.safetensors", tensors);
+    test::save(folder_ / "lumina/consolidated.00-of-01.safetensors", test::random_weights(options));
   }
 
   ImportedBackbone backbone(const fs::path& folder, std::int64_t classes) const {

@@ -21,7 +21,7 @@ Json info_json(const ModelInfo& info) {
   out["model"] = to_json(info.generator.dit);
   out["text"] = to_json(info.generator.text);
   out["vocabulary"] = info.generator.vocabulary;
-  if (info.generator.downscale > 1 || info.generator.frozen_text) {
+  if (!info.generator.stands_alone()) {
     out["space"] = {{"downscale", info.generator.downscale},
                     {"frozen_text", info.generator.frozen_text},
                     {"parts", to_json(info.frozen)}};
@@ -204,7 +204,7 @@ LoadedModel load_model_file(const std::filesystem::path& path, at::Device device
 
 ModelInfo read_model_info(const std::filesystem::path& path) {
   const auto file = read_safetensors_header(path);
-  return model_info_of(file, is_adapter_file(path) ? kAdapterFormat : kModelFormat);
+  return model_info_of(file, is_adapter_file(file) ? kAdapterFormat : kModelFormat);
 }
 
 }  // namespace medaug

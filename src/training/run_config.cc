@@ -10,6 +10,7 @@
 #include "config/writer.h"
 #include "data/manifest.h"
 #include "training/run_config_check.h"
+#include "training/sampling_preset.h"
 
 namespace medaug {
 namespace {
@@ -33,48 +34,14 @@ void check_preset(const ConfigDocument& document, const std::string& name) {
               concat({"allowed: ", join(names, ", ")}));
 }
 
-struct SamplingRecipe {
-  SamplingPreset preset;
-  Solver solver;
-  std::int64_t steps;
-  double time_shift, text;
-  std::int64_t channels;
-};
-
-/// Lumina-Next's demo takes 30 grid points and RetinaLogos 50, that is one interval less; both
-/// guide the first three latent channels alone.
-constexpr SamplingRecipe kRecipes[] = {
-    {SamplingPreset::kOriginal, Solver::kEuler, 50, 1.0, 7.5, 0},
-    {SamplingPreset::kLumina, Solver::kMidpoint, 29, 4.0, 4.0, 3},
-    {SamplingPreset::kRetinaLogos, Solver::kEuler, 49, 1.0, 4.0, 3}};
-constexpr double kNeverProjected = 1000.0;
-
-void apply_sampling_preset(const std::string& name, RunConfig& config) {
-  for (const auto& recipe : kRecipes) {
-    if (name != enum_name(recipe.preset)) {
-      continue;
-    }
-    config.sampler.solver = recipe.solver;
-    config.sampler.grid = TimeGrid::kLinear;
-    config.sampler.steps = recipe.steps;
-    config.sampler.time_shift = recipe.time_shift;
-    config.guidance.text = recipe.text;
-    config.guidance.interval_low = 0.0;
-    config.guidance.interval_high = 1.0;
-    config.guidance.channels = recipe.channels;
-    if (recipe.preset != SamplingPreset::kOriginal) {
-      config.guidance.projected_above = kNeverProjected;
-    }
-  }
-}
-
 // Presets come first, so that the keys of the config are laid over them.
 void apply_presets(const ConfigDocument& document, RunConfig& config) {
   if (const auto name = text_at(document, "model.preset"); !name.empty()) {
     check_preset(document, name);
     config.model = nextdit_preset(name);
   }
-  apply_sampling_preset(text_at(document, "sampling.preset"), config);
+  const auto preset = enum_from_name<SamplingPreset>(text_at(document, "sampling.preset"));
+  apply_sampling_preset(preset.value_or(SamplingPreset::kDefault), config.sampler, config.guidance);
 }
 
 void resolve_paths(RunConfig& config) {

@@ -163,8 +163,4 @@ GeneratorOptions latent_options(GeneratorOptions base, const PreprocessOptions& 
   return base;
 }
 
-bool is_plain(const GeneratorOptions& options) {
-  return options.downscale == 1 && !options.frozen_text;
-}
-
 }  // namespace medaug

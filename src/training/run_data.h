@@ -47,7 +47,5 @@ GeneratorOptions model_options(const RunConfig& config, const PreprocessOptions&
 /// Of a fine-tune of a model of latents or with a frozen text encoder: the network that it starts
 /// from, with the masks of the data. @throws Error kConfig for pictures that it cannot take
 GeneratorOptions latent_options(GeneratorOptions base, const PreprocessOptions& preprocess);
-/// Whether the config alone describes such a network: pixels, and a text encoder of its own.
-bool is_plain(const GeneratorOptions& options);
 
 }  // namespace medaug

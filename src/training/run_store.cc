@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "training/run_store.h"
 
-#include <ATen/ops/empty.h>
-
-#include <cstring>
-
 #include "base/error.h"
 #include "base/log.h"
 
@@ -12,7 +8,6 @@ namespace medaug {
 namespace {
 
 constexpr const char* kStateFile = "state.safetensors";
-constexpr const char* kTokenizer = "tokenizer";
 constexpr int kMostFailures = 5;
 
 std::string first_difference(const Json& stored, const Json& wanted) {
@@ -30,13 +25,6 @@ std::string first_difference(const Json& stored, const Json& wanted) {
     }
   }
   return "another layout";
-}
-
-at::Tensor bytes_of(const std::string& text) {
-  auto x =
-      at::empty({static_cast<std::int64_t>(text.size())}, at::TensorOptions().dtype(at::kByte));
-  std::memcpy(x.mutable_data_ptr(), text.data(), text.size());
-  return x;
 }
 
 }  // namespace
@@ -98,7 +86,7 @@ StoredStep RunStore::newest(const Json& identity) const {
   } catch (const std::out_of_range&) {
     throw Error(ErrorCode::kCheckpoint, where, "has no training state in its metadata");
   }
-  const auto& bytes = stored.tensors.at(kTokenizer);
+  const auto& bytes = stored.tensors.at(kTokenizerTensor);
   stored.tokenizer.assign(static_cast<const char*>(bytes.const_data_ptr()),
                           static_cast<std::size_t>(bytes.numel()));
   return stored;
@@ -115,7 +103,7 @@ bool RunStore::save(const RunState& state, const NamedTensors& tensors_in,
   for (auto& [name, tensor] : tensors) {
     tensor = tensor.cpu();
   }
-  tensors.emplace_back(kTokenizer, bytes_of(tokenizer));
+  tensors.emplace_back(kTokenizerTensor, bytes_tensor(tokenizer));
   const Metadata metadata{{"format", "medaug-state-1"},
                           {"state", to_json(state).dump()},
                           {"identity", identity_.dump()}};

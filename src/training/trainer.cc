@@ -82,7 +82,7 @@ Tokenizer Session::open_tokenizer(const std::optional<StoredStep>& stored) const
                                                     : TokenizerStyle::kNormalised);
   }
   if (taught_by_) {
-    return Tokenizer::load(taught_by_->info.tokenizer);
+    return taught_by_->tokenizer;
   }
   if (base_) {
     const auto& info = base_->weights.info;
@@ -98,7 +98,7 @@ Json Session::identity() const {
 
 /// As the config says; a model of latents keeps the network that it starts from.
 GeneratorOptions Session::network_options(std::int64_t vocabulary) const {
-  const bool latent = base_ && !is_plain(base_->weights.info.generator);
+  const bool latent = base_ && !base_->weights.info.generator.stands_alone();
   return latent ? latent_options(base_->weights.info.generator, data_.preprocess)
                 : model_options(config_, data_.preprocess, vocabulary);
 }

@@ -15,61 +15,22 @@
 #include "data/phantom.h"
 #include "training/model_file.h"
 #include "training/run_store.h"
+#include "training/test_run.h"
 
 namespace medaug {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// A made-up set of 24 pictures of 32 pixels, and a config that trains a very small model on it.
-class TrainerTest : public ::testing::Test {
+/// Runs of the fixture by Muon, slower.
+class TrainerTest : public test::RunTest {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(::testing::TempDir()) / ("trainer_test_" + std::to_string(getpid()));
-    fs::remove_all(folder_);
-    PhantomOptions phantom;
-    phantom.count = 24;
-    phantom.size = 32;
-    phantom.kind = PhantomKind::kScan;
-    write_phantom(folder_ / "data", phantom);
-  }
-  void TearDown() override {
-    reset_stop();
-    fs::remove_all(folder_);
-  }
-
   RunConfig config(const std::string& run, std::int64_t steps) const {
-    const std::vector<std::string> overrides{
-        "data.train_data=" + (folder_ / "data/train.jsonl").string(),
-        "data.val_data=" + (folder_ / "data/val.jsonl").string(),
-        "data.image_size=32",
-        "data.allow_outside=true",
-        "augment.rotation_deg=10",
-        "model.preset=tiny",
-        "text.dim=32",
-        "text.layers=1",
-        "training.optimizer=muon",
-        "training.batch_size=4",
-        "training.num_epochs=0",
-        "training.max_steps=" + std::to_string(steps),
-        "training.schedule=constant",
-        "training.learning_rate=1e-3",
-        "training.log_every=1",
-        "training.validate_every_minutes=0",
-        "training.save_every_minutes=0",
-        "training.sample_every_minutes=0",
-        "training.sample_count=2",
-        "sampling.steps=2",
-        "output.folder=" + (folder_ / run).string()};
-    return load_run_config({}, overrides);
-  }
-
-  TrainResult run(const RunConfig& config, bool resume = false) {
-    SingleProcess alone;
-    TrainRequest request;
-    request.config = config;
-    request.resume = resume;
-    return train(request, alone);
+    return RunTest::config(
+        run, steps,
+        {"training.optimizer=muon", "training.learning_rate=1e-3",
+         "training.warmup_steps=" + std::to_string(TrainingOptions().warmup_steps),
+         "training.log_every=1", "training.sample_count=2"});
   }
 
   /// Starts or goes on, and asks for a stop after a step.
@@ -87,17 +48,6 @@ class TrainerTest : public ::testing::Test {
     reset_stop();
     return result;
   }
-
-  static std::string state_hash(const TrainResult& result) {
-    const auto file = read_safetensors(result.last_step / "state.safetensors");
-    std::string all;
-    for (const auto& [name, tensor] : file.tensors) {
-      all.append(name).append(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes());
-    }
-    return sha256(all);
-  }
-
-  fs::path folder_;
 };
 
 TEST_F(TrainerTest, ResumedRunEndsWithTheSameBytes) {

@@ -30,14 +30,6 @@ std::string where_of(const fs::path& file, const std::string& tensor) {
   return shown(file) + ": tensor '" + printable(tensor) + "'";
 }
 
-std::string text_of(const std::vector<std::int64_t>& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    text.append(i > 0 ? ", " : "").append(std::to_string(shape[i]));
-  }
-  return text.append("]");
-}
-
 bool finite(const at::Tensor& tensor) {
   const auto flat = tensor.flatten();
   for (std::int64_t at = 0; at < flat.numel(); at += kPiece) {
@@ -73,9 +65,10 @@ void check_entry(const TensorSource& source, const std::string& name,
                  const std::vector<std::int64_t>& shape, const NextDiTOptions& options) {
   const auto& tensor = source.entry(name);
   if (tensor.shape != shape) {
-    throw Error(ErrorCode::kCheckpoint, source.where(name),
-                "has shape " + text_of(tensor.shape) + ", this network needs " + text_of(shape),
-                "it does not go with the other tensors (" + configuration_name(options) + ")");
+    throw Error(
+        ErrorCode::kCheckpoint, source.where(name),
+        "has shape " + shape_text(tensor.shape) + ", this network needs " + shape_text(shape),
+        "it does not go with the other tensors (" + configuration_name(options) + ")");
   }
   if (!weight_scalar_type(tensor.dtype)) {
     throw Error(ErrorCode::kCheckpoint, source.where(name), "is of dtype " + tensor.dtype,

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "checkpoint/safetensors_header.h"
 
 namespace medaug {
 namespace fs = std::filesystem;
@@ -17,14 +18,6 @@ constexpr std::int64_t kMostConfigBytes = 1'000'000;
 constexpr const char* kClass = "LuminaNextDiT2DModel";
 
 using Shape = std::vector<std::int64_t>;
-
-std::string text_of(const Shape& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    text.append(i > 0 ? ", " : "").append(std::to_string(shape[i]));
-  }
-  return text.append("]");
-}
 
 class Shapes {
  public:
@@ -40,7 +33,7 @@ class Shapes {
     }
     const Shape& shape = found->second;
     if (shape.size() != rank || *std::min_element(shape.begin(), shape.end()) < 1) {
-      refuse(name, "has shape " + text_of(shape), "no NextDiT has such a tensor");
+      refuse(name, "has shape " + shape_text(shape), "no NextDiT has such a tensor");
     }
     return shape[which];
   }
