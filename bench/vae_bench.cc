@@ -12,17 +12,16 @@
 //                                    and prints seconds, seconds of all cores together, minor page
 //                                    faults, peak bytes of memory
 //
-// bench/pytorch/vae_decode.py drives it beside diffusers.
+// bench/pytorch/lineage.py drives it beside diffusers.
 
 #include <ATen/ATen.h>
-#include <sys/resource.h>
 
 #include <cstdio>
 #include <iostream>
 #include <string>
 
-#include "base/clock.h"
 #include "base/error.h"
+#include "bench_answer.h"
 #include "checkpoint/autoencoder_file.h"
 
 namespace medaug {
@@ -40,44 +39,26 @@ void export_case(const std::filesystem::path& folder, std::int64_t side) {
   write_safetensors(folder / kLatent, {{"latent", latent}});
 }
 
-double seconds_of(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
-}
-
-void answer(double seconds, double cpu) {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  std::printf("%.6f %.6f %ld %.0f\n", seconds, cpu, usage.ru_minflt,
-              static_cast<double>(usage.ru_maxrss) * 1024.0);
-  std::fflush(stdout);
-}
-
 int work(const std::filesystem::path& folder, const std::string& out, const std::string& dtype,
          const AutoencoderCall& call) {
   const auto type = dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
   const auto model = load_autoencoder(folder, {.dtype = type});
   const auto latent = read_safetensors(folder / kLatent).at("latent");
-  answer(0.0, 0.0);
+  bench::Watch().answer();
   at::Tensor image;
   for (std::string line; std::getline(std::cin, line);) {
-    const auto begin = monotonic_seconds(), cpu_begin = cpu_seconds();
+    bench::Watch watch;
     if (line == "encode") {
       model->encode(image, {}, call);
     } else {
       image.reset();
       image = model->decode(latent, call);
     }
-    const auto seconds = monotonic_seconds() - begin, cpu = cpu_seconds() - cpu_begin;
+    watch.stop();
     if (line == "check") {
       write_safetensors(out, {{"image", image}});
     }
-    answer(seconds, cpu);
+    watch.answer();
   }
   return 0;
 }

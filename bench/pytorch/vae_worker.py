@@ -2,14 +2,13 @@
 """vae_worker.py FOLDER OUT float32|bfloat16 [channels_last]: the commands of `vae_bench worker` with diffusers."""
 
 import os
-import resource
 import sys
-import time
 
 import torch
 from diffusers import AutoencoderKL
 
 import safetensors_file
+from answer import Watch
 
 
 def main():
@@ -21,23 +20,19 @@ def main():
     latent = safetensors_file.read(os.path.join(folder, "latent.safetensors"))[0]["latent"].to(dtype)
     image = None
 
-    def answer(seconds, cpu):
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        print(f"{seconds:.6f} {cpu:.6f} {usage.ru_minflt} {usage.ru_maxrss * 1024}", flush=True)
-
-    answer(0.0, 0.0)
+    Watch().answer()
     for line in sys.stdin:
-        begin, cpu_begin = time.perf_counter(), time.process_time()
+        watch = Watch()
         with torch.no_grad():
             if line.strip() == "encode":
                 model.encode(image).latent_dist.mode()
             else:
                 image = None
                 image = model.decode(latent / model.config.scaling_factor).sample
-        seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu_begin
+        watch.stop()
         if line.strip() == "check":
             safetensors_file.write(out, {"image": image.float()})
-        answer(seconds, cpu)
+        watch.answer()
 
 
 if __name__ == "__main__":

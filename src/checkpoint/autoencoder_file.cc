@@ -5,15 +5,14 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "base/json.h"
 #include "base/strings.h"
+#include "checkpoint/config_json.h"
 #include "checkpoint/load.h"
 
 namespace medaug {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::int64_t kMostConfigBytes = 1 << 20;
 constexpr std::int64_t kUsualGroups = 32;
 constexpr const char* kConfig = "config.json";
 constexpr const char* kWeights = "diffusion_pytorch_model.safetensors";
@@ -47,9 +46,7 @@ fs::path weights_in(const fs::path& folder) {
 }
 
 AutoencoderOptions read_config(const fs::path& path) {
-  const auto text = read_file(path, kMostConfigBytes, ErrorCode::kCheckpoint);
-  return autoencoder_options_from_json(
-      parse_json(text, shown(path), {.code = ErrorCode::kCheckpoint}), shown(path));
+  return autoencoder_options_from_json(read_config_json(path), shown(path));
 }
 
 AutoencoderOptions options_for(const SafetensorsFile& weights, const AutoencoderSource& source) {

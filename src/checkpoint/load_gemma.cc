@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "checkpoint/config_json.h"
 
 namespace medaug {
 namespace fs = std::filesystem;
@@ -19,7 +20,6 @@ namespace {
 using Shape = std::vector<std::int64_t>;
 using Layout = std::map<std::string, Shape>;
 
-constexpr std::int64_t kMostConfigBytes = 1 << 20;
 constexpr const char* kPrefix = "model.";
 constexpr const char* kHead = "lm_head.weight";
 
@@ -73,9 +73,16 @@ std::string not_needed(const TensorSource& source, const std::set<std::string>& 
 
 GemmaOptions read_gemma_options(const fs::path& folder) {
   const auto path = folder / "config.json";
-  const auto where = printable(path.string(), 1000);
-  const auto text = read_file(path, kMostConfigBytes, ErrorCode::kCheckpoint);
-  return gemma_options_from_json(parse_json(text, where, {.code = ErrorCode::kCheckpoint}), where);
+  return gemma_options_from_json(read_config_json(path), printable(path.string(), 1000));
+}
+
+std::string require_gemma(const TensorSource& source, const GemmaOptions& options) {
+  std::string prefix;
+  check_all_known(source, layout_in(source, options, prefix));
+  for (const auto& item : Gemma(options, std::nullopt, at::kMeta).named_parameters()) {
+    source.entry(prefix + item.key());
+  }
+  return prefix;
 }
 
 std::shared_ptr<Gemma> load_gemma(const fs::path& folder, at::Device device, at::ScalarType dtype) {
@@ -90,17 +97,13 @@ std::shared_ptr<Gemma> load_gemma(const TensorSource& source, const GemmaOptions
                 std::string("of the text encoder is ") + c10::toString(dtype),
                 "allowed: Float, BFloat16 (its activations go beyond the range of Half)");
   }
-  std::string prefix;
-  check_all_known(source, layout_in(source, options, prefix));
+  const auto prefix = require_gemma(source, options);
   // Undefined memory that nobody has touched takes no room; each tensor is then replaced.
   auto model = std::make_shared<Gemma>(options, std::nullopt);
   std::set<std::string> needed;
-  for (const auto& item : model->named_parameters()) {
-    source.entry(prefix + item.key());
-    needed.insert(prefix + item.key());
-  }
   for (auto& item : model->named_parameters()) {
     item.value().set_data(source.read(prefix + item.key()).to(device, dtype));
+    needed.insert(prefix + item.key());
   }
   const auto left = not_needed(source, needed);
   log_info(printable(source.path().string(), 1000) + ": read " + std::to_string(needed.size()) +

@@ -12,6 +12,11 @@ namespace medaug {
 /// `config.json` of a folder of transformers. @throws Error kCheckpoint
 GemmaOptions read_gemma_options(const std::filesystem::path& folder);
 
+/// Looks at the headers: all tensors of the network are there, all that are there are its own, and
+/// their shapes and dtypes are right. @return what stands before their names: "model." or nothing
+/// @throws Error kCheckpoint naming the tensor
+std::string require_gemma(const TensorSource& source, const GemmaOptions& options);
+
 /// Reads a Gemma 1 folder of transformers: config.json and its safetensors files. What the features
 /// do not need (the last layer, the final norm, an untied head) is checked and not read, so that
 /// beside the model only one tensor at a time is in memory.

@@ -9,9 +9,11 @@
 #include "checkpoint/manifest.h"
 #include "checkpoint/run_folder.h"
 #include "checkpoint/safetensors.h"
+#include "cli/check_parts.h"
 #include "cli/report.h"
 #include "cli/run.h"
 #include "config/concat.h"
+#include "training/model_file.h"
 
 namespace medaug::cli {
 namespace {
@@ -92,7 +94,30 @@ bool is_backbone(const fs::path& path) {
          (looks_like_backbone(path) || is_converted_backbone(path));
 }
 
-void report_model(const fs::path& file, Report& report) {
+int print_part(const Globals& globals, const Report& report, const Json& json) {
+  print_result(globals, report.result("medaug convert BACKBONE --to medaug --vae FOLDER "
+                                      "--text-encoder FOLDER --output FOLDER",
+                                      json));
+  return 0;
+}
+
+/// The pretrained parts of a model of latents.
+Json report_parts(const fs::path& file, const CheckCheckpointCommand& options, Report& report) {
+  const auto parts = with_whole_paths(read_model_info(file).frozen, file.parent_path());
+  Json json = Json::object();
+  if (!parts.autoencoder.empty()) {
+    json["autoencoder"] = report_autoencoder(parts.autoencoder, options, report);
+  } else if (!options.images.empty()) {
+    throw Error(ErrorCode::kUsage, "--images", "this model works on pixels: it has no autoencoder",
+                "leave --images out");
+  }
+  if (!parts.text_encoder.empty()) {
+    json["text_encoder"] = report_text_encoder(parts.text_encoder, options, report);
+  }
+  return json;
+}
+
+Json report_model(const fs::path& file, const CheckCheckpointCommand& options, Report& report) {
   const auto model = read_safetensors(file);
   require_finite(model);
   std::int64_t numbers = 0;
@@ -105,6 +130,9 @@ void report_model(const fs::path& file, Report& report) {
   for (const auto& [key, value] : model.metadata) {
     report.good(concat({"  ", printable(key, 40)}), printable(value, 80));
   }
+  const auto format = model.metadata.find("format");
+  const bool whole = format != model.metadata.end() && format->second == kModelFormat;
+  return whole ? report_parts(file, options, report) : Json::object();
 }
 
 }  // namespace
@@ -116,19 +144,37 @@ int run(const Globals& globals, const CheckCheckpointCommand& options) {
     throw Error(ErrorCode::kCheckpoint, printable(options.path), "there is no such checkpoint",
                 "give a run folder, a step folder or a .safetensors file");
   }
+  const auto without_images = [&](const char* what) {
+    if (!options.images.empty()) {
+      throw Error(ErrorCode::kUsage, "--images",
+                  concat({"goes through an autoencoder, and this is ", what}),
+                  "leave --images out");
+    }
+  };
+  Report report;
+  switch (frozen_kind(path)) {
+    case FrozenKind::kAutoencoder:
+      return print_part(globals, report, report_autoencoder(path, options, report));
+    case FrozenKind::kTextEncoder:
+      without_images("a text encoder");
+      return print_part(globals, report, report_text_encoder(path, options, report));
+    case FrozenKind::kNone:
+      break;
+  }
   if (is_backbone(path)) {
+    without_images("a backbone");
     return report_backbone(globals, options);
   }
-  Report report;
   if (fs::is_directory(path / "checkpoints", ignored)) {
     report_run(path, report);
   } else if (fs::is_directory(path, ignored)) {
     report_step(path, report);
   }
-  report_model(find_inference_file(path), report);
+  const auto json = report_model(find_inference_file(path), options, report);
   print_result(globals,
                report.result(concat({"medaug generate --checkpoint ", shell_quoted(options.path),
-                                     " --caption TEXT --output DIR"})));
+                                     " --caption TEXT --output DIR"}),
+                             json));
   return report.has_bad() ? exit_status(ErrorCode::kCheckpoint) : 0;
 }
 

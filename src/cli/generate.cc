@@ -13,6 +13,7 @@
 #include "cli/run.h"
 #include "cli/sampling.h"
 #include "config/concat.h"
+#include "data/buckets.h"
 #include "data/manifest.h"
 #include "data/pair.h"
 #include "data/region.h"
@@ -108,7 +109,8 @@ Canvas canvas_of(const GenerateCommand& options, const RunConfig& config,
                         std::to_string(image.width()), " x ", std::to_string(image.height())}),
                 "both must have the same size");
   }
-  return {preprocess_image(image, preprocess), preprocess_region(levels, preprocess, "--region")};
+  const auto own = sized_for(preprocess, image.height(), image.width());
+  return {preprocess_image(image, own), preprocess_region(levels, own, "--region")};
 }
 
 /// Every mask is read once before the first image is made, so that a bad one in the middle of a

@@ -55,6 +55,7 @@ Task task_of(const Globals& globals, const SegmenterTrainCommand& options) {
   }
   task.reading.allow_outside |= options.allow_outside;
   auto& p = task.preprocess;
+  p.buckets = false;  // all pictures at one size
   if (options.size) {
     p.image_size = *options.size;
     p.image_width = 0;

@@ -32,6 +32,7 @@ struct Entry {
   std::vector<std::uint16_t> image16;  ///< the same for a 16-bit picture
   std::vector<std::uint8_t> mask;      ///< K * H * W, 255ths; empty = no mask
   std::int64_t channels = 1;
+  std::int64_t height = 0, width = 0;
   int bit_depth = 8;  ///< as stored in the file
   bool loaded = false;
 };
@@ -63,14 +64,16 @@ class CachedDataset final : public Dataset {
   const Record& record(std::int64_t index) const override {
     return manifest_.records.at(static_cast<std::size_t>(index));
   }
+  PictureSize picture_size(std::int64_t index) const override {
+    return {entry(index).height, entry(index).width};
+  }
   bool has_mask(std::int64_t index) const override { return !entry(index).mask.empty(); }
   std::uint64_t content_hash() const override { return hash_; }
 
   at::Tensor image(std::int64_t index) const override {
     const Entry& e = entry(index);
-    const std::int64_t plane = options_.height() * options_.width();
-    at::Tensor out =
-        at::empty({options_.channels, options_.height(), options_.width()}, at::kFloat);
+    const std::int64_t plane = e.height * e.width;
+    at::Tensor out = at::empty({options_.channels, e.height, e.width}, at::kFloat);
     float* values = out.mutable_data_ptr<float>();
     if (e.image16.empty()) {
       restore(e.image8, 255.0F, values);
@@ -85,8 +88,7 @@ class CachedDataset final : public Dataset {
 
   at::Tensor mask(std::int64_t index) const override {
     const Entry& e = entry(index);
-    at::Tensor out =
-        at::zeros({options_.mask_classes, options_.height(), options_.width()}, at::kFloat);
+    at::Tensor out = at::zeros({options_.mask_classes, e.height, e.width}, at::kFloat);
     float* values = out.mutable_data_ptr<float>();
     for (std::size_t i = 0; i < e.mask.size(); ++i) {
       values[i] = static_cast<float>(e.mask[i]) * (1.0F / 255.0F);
@@ -105,6 +107,8 @@ class CachedDataset final : public Dataset {
     Entry& e = entries_[index];
     e = Entry{};
     e.channels = pair.image.size(0);
+    e.height = pair.image.size(1);
+    e.width = pair.image.size(2);
     e.bit_depth = pair.stored_bit_depth;
     const bool deep = options_.bit_depth > 0 ? options_.bit_depth == 16 : e.bit_depth == 16;
     if (deep) {

@@ -32,6 +32,9 @@ class DatasetView final : public Dataset {
   bool has_mask(std::int64_t index) const override {
     return at(index).data->has_mask(at(index).index);
   }
+  PictureSize picture_size(std::int64_t index) const override {
+    return at(index).data->picture_size(at(index).index);
+  }
   /// Of the data sets that were chosen from and of the choice.
   std::uint64_t content_hash() const override { return hash_; }
 

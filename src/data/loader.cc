@@ -57,7 +57,53 @@ at::Tensor batch_like(const at::Tensor& one, std::int64_t count) {
   return at::empty(sizes, at::kFloat);
 }
 
+struct Draw {
+  std::int64_t number = 0;
+  std::int64_t index = 0;  ///< in the data set
+};
+
+Batch augmented(const Dataset& data, const std::vector<Draw>& draws, const LoaderOptions& options) {
+  Batch batch;
+  const auto count = std::ssize(draws);
+  batch.mask_present = at::empty({count}, at::kFloat);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto [draw, index] = draws[static_cast<std::size_t>(i)];
+    AugmentedSample sample = augment_pair(
+        data.image(index), data.mask(index), data.record(index).caption, options.augment,
+        RandomStream(options.seed, Purpose::kAugment, static_cast<std::uint64_t>(draw)));
+    if (i == 0) {
+      batch.images = batch_like(sample.image, count);
+      batch.masks = batch_like(sample.mask, count);
+      batch.augment = batch_like(sample.features, count);
+    }
+    copy_into(batch.images, i, sample.image);
+    copy_into(batch.masks, i, sample.mask);
+    copy_into(batch.augment, i, sample.features);
+    batch.mask_present.mutable_data_ptr<float>()[i] = data.has_mask(index) ? 1.0F : 0.0F;
+    batch.captions.push_back(std::move(sample.caption));
+    batch.indices.push_back(index);
+    batch.draws.push_back(draw);
+  }
+  return batch;
+}
+
 }  // namespace
+
+std::vector<std::vector<std::size_t>> places_by_size(const Dataset& data,
+                                                     const std::vector<std::int64_t>& indices) {
+  std::vector<PictureSize> sizes;
+  std::vector<std::vector<std::size_t>> groups;
+  for (std::size_t place = 0; place < indices.size(); ++place) {
+    const auto size = data.picture_size(indices[place]);
+    const auto at = std::find(sizes.begin(), sizes.end(), size) - sizes.begin();
+    if (at == std::ssize(sizes)) {
+      sizes.push_back(size);
+      groups.emplace_back();
+    }
+    groups[static_cast<std::size_t>(at)].push_back(place);
+  }
+  return groups;
+}
 
 struct Loader::Impl {
   Impl(std::shared_ptr<const Dataset> data_, const LoaderOptions& options_, std::int64_t first)
@@ -76,9 +122,9 @@ struct Loader::Impl {
     workers.clear();
   }
 
-  Batch make(std::int64_t number, Order& order) const;
+  std::vector<Batch> make(std::int64_t number, Order& order) const;
   void work();
-  Batch take();
+  std::vector<Batch> take();
 
   std::shared_ptr<const Dataset> data;
   LoaderOptions options;
@@ -91,36 +137,29 @@ struct Loader::Impl {
   std::mutex mutex;
   std::condition_variable changed;
   std::int64_t next_in = 0;  // guarded by mutex, as are those below
-  std::map<std::int64_t, Batch> ready;
+  std::map<std::int64_t, std::vector<Batch>> ready;
   std::exception_ptr failure;
   bool stopping = false;
   std::vector<std::jthread> workers;  // last: joined first
 };
 
-Batch Loader::Impl::make(std::int64_t number, Order& order) const {
-  Batch batch;
-  const std::int64_t count = options.batch_size;
-  batch.mask_present = at::empty({count}, at::kFloat);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t draw = first_draw + number * count + i;
-    const std::int64_t index = order.index_of(draw);
-    AugmentedSample sample = augment_pair(
-        data->image(index), data->mask(index), data->record(index).caption, options.augment,
-        RandomStream(options.seed, Purpose::kAugment, static_cast<std::uint64_t>(draw)));
-    if (i == 0) {
-      batch.images = batch_like(sample.image, count);
-      batch.masks = batch_like(sample.mask, count);
-      batch.augment = batch_like(sample.features, count);
-    }
-    copy_into(batch.images, i, sample.image);
-    copy_into(batch.masks, i, sample.mask);
-    copy_into(batch.augment, i, sample.features);
-    batch.mask_present.mutable_data_ptr<float>()[i] = data->has_mask(index) ? 1.0F : 0.0F;
-    batch.captions.push_back(std::move(sample.caption));
-    batch.indices.push_back(index);
-    batch.draws.push_back(draw);
+std::vector<Batch> Loader::Impl::make(std::int64_t number, Order& order) const {
+  std::vector<Draw> draws;
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = 0; i < options.batch_size; ++i) {
+    const std::int64_t draw = first_draw + number * options.batch_size + i;
+    draws.push_back({draw, order.index_of(draw)});
+    indices.push_back(draws.back().index);
   }
-  return batch;
+  std::vector<Batch> batches;
+  for (const auto& places : places_by_size(*data, indices)) {
+    std::vector<Draw> same_size;
+    for (const auto place : places) {
+      same_size.push_back(draws[place]);
+    }
+    batches.push_back(augmented(*data, same_size, options));
+  }
+  return batches;
 }
 
 void Loader::Impl::work() {
@@ -134,9 +173,9 @@ void Loader::Impl::work() {
     const std::int64_t number = next_in++;
     lock.unlock();
     try {
-      Batch batch = make(number, order);
+      auto batches = make(number, order);
       lock.lock();
-      ready.emplace(number, std::move(batch));
+      ready.emplace(number, std::move(batches));
     } catch (...) {
       if (!lock.owns_lock()) {
         lock.lock();
@@ -147,19 +186,19 @@ void Loader::Impl::work() {
   }
 }
 
-Batch Loader::Impl::take() {
+std::vector<Batch> Loader::Impl::take() {
   std::unique_lock lock(mutex);
   changed.wait(lock, [&] { return failure || ready.contains(next_out); });
   const auto found = ready.find(next_out);
   if (found == ready.end()) {
     std::rethrow_exception(failure);
   }
-  Batch batch = std::move(found->second);
+  auto batches = std::move(found->second);
   ready.erase(found);
   ++next_out;
   lock.unlock();
   changed.notify_all();
-  return batch;
+  return batches;
 }
 
 Loader::Loader(std::shared_ptr<const Dataset> data, const LoaderOptions& options,
@@ -176,12 +215,12 @@ Loader::Loader(std::shared_ptr<const Dataset> data, const LoaderOptions& options
 
 Loader::~Loader() = default;
 
-Batch Loader::next() {
+std::vector<Batch> Loader::next() {
   const auto start = Clock::now();
-  Batch batch =
+  auto batches =
       impl_->workers.empty() ? impl_->make(impl_->next_out++, impl_->caller_order) : impl_->take();
   impl_->waited += seconds_since(start);
-  return batch;
+  return batches;
 }
 
 double Loader::waited_seconds() const { return impl_->waited; }

@@ -33,9 +33,19 @@ class Dataset {
   virtual at::Tensor mask(
       std::int64_t index) const = 0;  ///< (K, H, W) float32 in [0, 1]; zeros when absent
   virtual bool has_mask(std::int64_t index) const = 0;
+  virtual PictureSize picture_size(std::int64_t index) const {
+    const auto sizes = image(index);
+    return {sizes.size(1), sizes.size(2)};
+  }
   virtual std::uint64_t content_hash() const = 0;  ///< of pixels, masks and captions
 };
 
+/// Places in `indices`, those of pictures of one size together, in the order in which the sizes are
+/// met.
+std::vector<std::vector<std::size_t>> places_by_size(const Dataset& data,
+                                                     const std::vector<std::int64_t>& indices);
+
+/// Pictures of one size.
 struct Batch {
   at::Tensor images;                  ///< (N, C, H, W) float32 in [-1, 1]
   at::Tensor masks;                   ///< (N, K, H, W) float32 in [0, 1]
@@ -63,7 +73,9 @@ class Loader {
          std::int64_t first_draw = 0);
   ~Loader();
 
-  Batch next();
+  /// batch_size pictures: one batch, or with buckets one for each size among them, in the order in
+  /// which the sizes are met.
+  std::vector<Batch> next();
   /// Seconds the caller has waited in `next()` so far.
   double waited_seconds() const;
 

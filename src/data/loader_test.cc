@@ -104,7 +104,7 @@ std::vector<std::string> first_draws(const std::shared_ptr<const Dataset>& data,
   Loader loader(data, options, first);
   std::vector<std::string> out;
   while (std::ssize(out) < n) {
-    const Batch batch = loader.next();
+    const Batch batch = loader.next().front();
     for (std::int64_t i = 0; i < options.batch_size && std::ssize(out) < n; ++i) {
       EXPECT_EQ(batch.draws[static_cast<std::size_t>(i)], first + std::ssize(out));
       out.push_back(std::to_string(batch.indices[static_cast<std::size_t>(i)]) + " " +
@@ -146,7 +146,7 @@ TEST(Loader, EachEpochIsAPermutation) {
   Loader loader(data, {.batch_size = 7, .num_workers = 1, .seed = 1});
   std::vector<std::int64_t> last;
   for (int epoch = 0; epoch < 4; ++epoch) {
-    const Batch batch = loader.next();
+    const Batch batch = loader.next().front();
     EXPECT_EQ(std::set<std::int64_t>(batch.indices.begin(), batch.indices.end()).size(), 7U);
     EXPECT_NE(batch.indices, last);
     last = batch.indices;

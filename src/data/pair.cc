@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "data/buckets.h"
 
 namespace medaug {
 namespace {
@@ -66,7 +67,8 @@ StoredPair read_stored_pair(const Record& record, const std::string& where) {
 }
 
 Pair preprocess_pair(const StoredPair& stored, const Record& record,
-                     const PreprocessOptions& options, const std::string& where) {
+                     const PreprocessOptions& wanted, const std::string& where) {
+  const auto options = sized_for(wanted, stored.image.height(), stored.image.width());
   Pair pair;
   pair.image = preprocess_image(stored.image, options);
   pair.stored_bit_depth = stored.image.bit_depth;

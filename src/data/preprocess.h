@@ -21,6 +21,14 @@ struct EnumNames<Fit> {
       {Fit::kStretch, "stretch"}, {Fit::kCrop, "crop"}, {Fit::kPad, "pad"}};
 };
 
+/// Pixels of a picture.
+struct PictureSize {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+
+  friend bool operator==(const PictureSize&, const PictureSize&) = default;
+};
+
 /// How a picture and its mask become tensors. Part of every checkpoint: train, generate, serve and
 /// evaluate call `preprocess_image` and `preprocess_mask` with the same options.
 struct PreprocessOptions {
@@ -29,6 +37,8 @@ struct PreprocessOptions {
   std::int64_t channels = 0;     ///< 1 or 3; 0 = as the training images are
   std::int64_t bit_depth = 0;    ///< 8 or 16, of generated files; 0 = as the training images are
   Fit fit = Fit::kStretch;
+  bool buckets =
+      false;  ///< each picture at the size of data/buckets.h that is nearest to its shape
   std::int64_t mask_classes = 1;         ///< K planes; background has none
   std::vector<std::string> class_names;  ///< K names, or empty
   std::vector<std::int64_t>
@@ -58,6 +68,10 @@ void describe(Visitor& visit, PreprocessOptions& o) {
               .max = 16},
         o.bit_depth);
   visit(Field{.name = "fit", .help = "how a picture of another shape is fitted"}, o.fit);
+  visit(Field{.name = "buckets",
+              .help = "pictures keep their shape: each gets the nearest size of about image_size x "
+                      "image_size pixels, sides multiples of 16"},
+        o.buckets);
   visit(Field{.name = "mask_classes",
               .help = "number of mask classes K, background not counted",
               .min = 0,

@@ -141,7 +141,7 @@ Training::Training(const ClassifierTask& task, const ClassifierOptions& options,
 }
 
 void Training::step(Loader& loader, std::int64_t number) {
-  const auto batch = loader.next();
+  const auto batch = std::move(loader.next().front());
   std::vector<std::int64_t> classes;
   for (const auto i : batch.indices) {
     classes.push_back(drawn_.classes[static_cast<std::size_t>(i)]);

@@ -171,7 +171,7 @@ void Training::run(const std::function<bool(const SegmenterProgress&)>& on_step)
   const auto look_every = std::max<std::int64_t>(1, options_.steps / kLooks);
   bool go_on = true;
   while (go_on && progress_.step < options_.steps) {
-    step(loader.next());
+    step(loader.next().front());
     if (progress_.step % look_every == 0 || progress_.step == options_.steps) {
       look();
     }

@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "base/strings.h"
 #include "config/concat.h"
+#include "data/buckets.h"
 #include "data/pair.h"
 #include "inference/batch_maker.h"
 #include "inference/originals.h"
@@ -97,6 +98,7 @@ bool is_resumed(const fs::path& folder, const Json& plan) {
 struct SourceFacts {
   std::int64_t channels = 0;
   int bit_depth = 8;
+  std::optional<PictureSize> size = {};  ///< its bucket, for models that have them
 };
 
 struct Survey {
@@ -114,8 +116,12 @@ Survey survey(const AugmentRequest& request, const std::vector<std::int64_t>& so
     const auto& record = request.source.records[static_cast<std::size_t>(index)];
     const auto where = place_of(request.source, record);
     const auto stored = read_stored_pair(record, where);
-    result.facts[static_cast<std::size_t>(index)] = {stored.image.channels(),
-                                                     stored.image.bit_depth};
+    auto& facts = result.facts[static_cast<std::size_t>(index)];
+    facts = {stored.image.channels(), stored.image.bit_depth};
+    if (preprocess.buckets) {
+      const auto own = sized_for(preprocess, stored.image.height(), stored.image.width());
+      facts.size = PictureSize{own.height(), own.width()};
+    }
     if (record.mask_path && preprocess.mask_classes > 0) {
       const auto center = center_of(read_mask_planes(*record.mask_path, preprocess, where));
       if (center) {
@@ -240,6 +246,7 @@ MadeImage Augmenter::prepare(std::int64_t number) const {
   made.request = {record.caption, {}, request_.plan.seed + number};
   made.channels = survey_.facts[index].channels;
   made.bit_depth = survey_.facts[index].bit_depth;
+  made.request.size = survey_.facts[index].size;
   made.fields = passed_on_fields(record, source_hash_);
   made.fields["source_image"] = record.raw.value("image_path", std::string());
   made.fields["mask_transform"] = std::string(enum_name(request_.plan.mask_transform));

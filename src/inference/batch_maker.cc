@@ -10,6 +10,7 @@
 #include "base/stop.h"
 #include "base/strings.h"
 #include "config/concat.h"
+#include "data/buckets.h"
 #include "data/record_parser.h"
 
 namespace medaug {
@@ -19,6 +20,7 @@ PreprocessOptions preprocess_for(const ModelInfo& info, const GenerateSettings& 
   if (settings.image_size > 0) {
     options.image_size = settings.image_size;
     options.image_width = settings.image_width;
+    options.buckets = false;
   }
   try {
     validate_size(info.generator, options.height(), options.width(), "image");
@@ -36,7 +38,8 @@ at::Tensor read_mask_planes(const std::filesystem::path& mask, const PreprocessO
   }
   const auto file = printable(mask.string(), 400);
   try {
-    return preprocess_mask(read_mask_levels(mask), options, file);
+    const auto levels = read_mask_levels(mask);
+    return preprocess_mask(levels, sized_for(options, levels.size(1), levels.size(2)), file);
   } catch (const Error& e) {
     const auto classes = options.mask_classes;
     throw Error(e.code(), where,

@@ -17,7 +17,8 @@ namespace medaug {
 /// @throws Error kInvalidArgument when the size does not divide into patches
 PreprocessOptions preprocess_for(const ModelInfo& info, const GenerateSettings& settings);
 
-/// A mask file as the planes that the model was trained on, (K, H, W) in [0, 1].
+/// A mask file as the planes that the model was trained on, (K, H, W) in [0, 1]; with buckets in
+/// the nearest one.
 /// @param where  names the place in messages: a manifest line or an option
 /// @throws Error kData naming the place, the file and the reason; kInvalidArgument when the model
 /// knows no masks

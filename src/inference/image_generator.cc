@@ -69,6 +69,40 @@ NextDiTCall call_for(const ModelInfo& info, std::int64_t height, std::int64_t wi
   return call;
 }
 
+/// How many of the images from `begin` on, at most `lanes`, are of one size.
+std::size_t run_length(const std::vector<PictureSize>& sizes, std::size_t begin,
+                       std::size_t lanes) {
+  const auto end =
+      sizes.begin() + static_cast<std::ptrdiff_t>(std::min(begin + lanes, sizes.size()));
+  const auto from = sizes.begin() + static_cast<std::ptrdiff_t>(begin);
+  return static_cast<std::size_t>(
+      std::find_if(from, end, [&](const PictureSize& size) { return size != *from; }) - from);
+}
+
+/// @throws Error kInvalidArgument for one that does not divide into patches
+std::vector<PictureSize> sizes_of(const std::vector<GenerateRequest>& requests,
+                                  const GenerateSettings& settings, const ModelInfo& info) {
+  PictureSize common{info.preprocess.height(), info.preprocess.width()};
+  if (settings.image_size > 0) {
+    common = {settings.image_size,
+              settings.image_width > 0 ? settings.image_width : settings.image_size};
+  }
+  const bool own = info.preprocess.buckets && settings.image_size == 0;
+  std::vector<PictureSize> sizes;
+  for (const auto& request : requests) {
+    const auto& planes = request.mask.defined() ? request.mask : request.init;
+    const bool told = own && planes.defined() && planes.dim() == 3;
+    sizes.push_back(
+        request.size.value_or(told ? PictureSize{planes.size(1), planes.size(2)} : common));
+    try {
+      validate_size(info.generator, sizes.back().height, sizes.back().width, "image");
+    } catch (const Error& e) {
+      throw Error(ErrorCode::kInvalidArgument, "image_size", e.message(), e.hint());
+    }
+  }
+  return sizes;
+}
+
 }  // namespace
 
 ImageGenerator::ImageGenerator(const std::filesystem::path& checkpoint, const Options& options)
@@ -84,18 +118,17 @@ GenerateSettings ImageGenerator::defaults() const {
   return settings;
 }
 
-SamplingRequest ImageGenerator::sampling_request(const GenerateRequest* first, std::size_t count,
-                                                 std::int64_t height, std::int64_t width,
-                                                 const std::string& negative) {
+SamplingRequest ImageGenerator::sampling_request(std::span<const GenerateRequest> requests,
+                                                 PictureSize size, const std::string& negative) {
+  const auto [height, width] = size;
   const auto classes = loaded_.info.generator.dit.mask_classes;
   std::vector<std::string> captions;
   std::vector<at::Tensor> masks;
   std::vector<float> present;
   std::vector<at::Tensor> inits, regions;
-  const bool painted_in = first->init.defined();
+  const bool painted_in = requests.front().init.defined();
   seeds_.clear();
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto& one = first[i];
+  for (const auto& one : requests) {
     check_mask(one.mask, classes, height, width);
     check_init(one, painted_in, loaded_.info.preprocess.channels, height, width);
     if (painted_in) {
@@ -110,7 +143,7 @@ SamplingRequest ImageGenerator::sampling_request(const GenerateRequest* first, s
   }
   SamplingRequest request;
   captions_.encode(captions, request.conditions);
-  captions_.encode(std::vector<std::string>(count, negative), request.no_text);
+  captions_.encode(std::vector<std::string>(requests.size(), negative), request.no_text);
   for (auto* tensor : {&request.conditions.tokens, &request.conditions.token_mask,
                        &request.no_text.tokens, &request.no_text.token_mask}) {
     *tensor = tensor->to(options_.device);
@@ -132,25 +165,18 @@ SamplingRequest ImageGenerator::sampling_request(const GenerateRequest* first, s
 std::vector<at::Tensor> ImageGenerator::generate(const std::vector<GenerateRequest>& requests,
                                                  const GenerateSettings& settings,
                                                  const SamplingWatch& watch) {
-  const auto& preprocess = loaded_.info.preprocess;
-  const auto height = settings.image_size > 0 ? settings.image_size : preprocess.height();
-  const auto width = settings.image_width > 0  ? settings.image_width
-                     : settings.image_size > 0 ? settings.image_size
-                                               : preprocess.width();
-  try {
-    validate_size(loaded_.info.generator, height, width, "image");
-  } catch (const Error& e) {
-    throw Error(ErrorCode::kInvalidArgument, "image_size", e.message(), e.hint());
-  }
-  SamplingSettings sampling{loaded_.info.flow, settings.sampler, settings.guidance,
-                            call_for(loaded_.info, height, width)};
+  const auto sizes = sizes_of(requests, settings, loaded_.info);
+  SamplingSettings sampling{loaded_.info.flow, settings.sampler, settings.guidance, {}};
   std::vector<at::Tensor> images;
   // An adaptive step follows the whole batch, and an image must not depend on its company.
   const auto lanes = is_adaptive(settings.sampler.solver)
                          ? std::size_t{1}
                          : static_cast<std::size_t>(options_.lanes);
   bool cancelled = false;
-  for (std::size_t begin = 0; begin < requests.size() && !cancelled; begin += lanes) {
+  for (std::size_t begin = 0, count = 0; begin < requests.size() && !cancelled; begin += count) {
+    const auto size = sizes[begin];
+    count = run_length(sizes, begin, lanes);
+    sampling.call = call_for(loaded_.info, size.height, size.width);
     SamplingWatch batch_watch;
     if (watch.on_step) {
       batch_watch.on_step = [&](std::int64_t step, std::int64_t steps, const at::Tensor& z) {
@@ -163,9 +189,8 @@ std::vector<at::Tensor> ImageGenerator::generate(const std::vector<GenerateReque
         watch.on_estimate(static_cast<std::int64_t>(begin) + first, estimate);
       };
     }
-    const auto count = std::min(lanes, requests.size() - begin);
     const auto request =
-        sampling_request(requests.data() + begin, count, height, width, settings.negative_caption);
+        sampling_request({requests.data() + begin, count}, size, settings.negative_caption);
     const auto made = sample_images(*loaded_.model, request, sampling, batch_watch).to(at::kCPU);
     for (const auto& image : made.unbind(0)) {
       images.push_back(image);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ struct GenerateRequest {
   /// requests of a call have one, or none has.
   at::Tensor init = {};
   at::Tensor region = {};  ///< (1, H, W) bool: where to paint; goes with `init`
+  /// Of this image, where it is not that of the settings. A model of buckets makes an image in the
+  /// size of its mask or init.
+  std::optional<PictureSize> size = {};
 };
 
 /// What all images of one call share; empty = what the checkpoint was saved with.
@@ -84,8 +88,7 @@ class ImageGenerator {
   int bit_depth() const { return loaded_.info.preprocess.bit_depth == 16 ? 16 : 8; }
 
  private:
-  SamplingRequest sampling_request(const GenerateRequest* first, std::size_t count,
-                                   std::int64_t height, std::int64_t width,
+  SamplingRequest sampling_request(std::span<const GenerateRequest> requests, PictureSize size,
                                    const std::string& negative);
 
   Options options_;

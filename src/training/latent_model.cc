@@ -27,23 +27,6 @@ constexpr std::int64_t kColour = 3;
   throw Error(ErrorCode::kCheckpoint, printable(part.string(), 1000), message, hint);
 }
 
-Tokenizer tokenizer_for(const fs::path& folder, const GemmaOptions& gemma) {
-  const auto file = folder / "tokenizer.model";
-  std::error_code ignored;
-  if (!fs::exists(file, ignored)) {
-    refuse(file, "is missing: captions cannot become pieces without it",
-           "it stands beside config.json in the repository of the text encoder");
-  }
-  auto tokenizer = Tokenizer::load(read_file(file, kMostTokenizerBytes, ErrorCode::kCheckpoint),
-                                   TokenizerStyle::kGemma);
-  try {
-    require_fit(tokenizer, {gemma.vocab_size, gemma.pad_token_id, gemma.bos_token_id});
-  } catch (const Error& e) {
-    refuse(file, e.message(), e.hint());
-  }
-  return tokenizer;
-}
-
 void check_fit(const NextDiTOptions& dit, const AutoencoderOptions& autoencoder,
                const GemmaOptions& gemma, const FrozenSources& parts) {
   if (autoencoder.latent_channels != dit.in_channels) {
@@ -66,7 +49,7 @@ ModelInfo info_for(const ImportedBackbone& backbone, const LatentModelOptions& o
   const auto gemma = read_gemma_options(options.parts.text_encoder);
   info.generator.dit = backbone.options();
   check_fit(info.generator.dit, autoencoder, gemma, options.parts);
-  const auto tokenizer = tokenizer_for(options.parts.text_encoder, gemma);
+  const auto tokenizer = gemma_tokenizer(options.parts.text_encoder, gemma);
   info.tokenizer = tokenizer.serialized();
   info.generator.vocabulary = tokenizer.size();
   info.generator.text.max_tokens = kMostTokens;
@@ -88,6 +71,23 @@ ModelInfo info_for(const ImportedBackbone& backbone, const LatentModelOptions& o
 }
 
 }  // namespace
+
+Tokenizer gemma_tokenizer(const fs::path& folder, const GemmaOptions& gemma) {
+  const auto file = folder / "tokenizer.model";
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) {
+    refuse(file, "is missing: captions cannot become pieces without it",
+           "it stands beside config.json in the repository of the text encoder");
+  }
+  const auto model = read_file(file, kMostTokenizerBytes, ErrorCode::kCheckpoint);
+  try {
+    auto tokenizer = Tokenizer::load(model, TokenizerStyle::kGemma);
+    require_fit(tokenizer, {gemma.vocab_size, gemma.pad_token_id, gemma.bos_token_id});
+    return tokenizer;
+  } catch (const Error& e) {
+    refuse(file, e.message(), e.hint());
+  }
+}
 
 ExportedBackbone write_latent_model(const fs::path& folder, const ImportedBackbone& backbone,
                                     const LatentModelOptions& options) {

@@ -6,6 +6,8 @@
 #include <functional>
 
 #include "checkpoint/lineage/export.h"
+#include "models/gemma_options.h"
+#include "text/tokenizer.h"
 #include "training/frozen_parts.h"
 
 namespace medaug {
@@ -16,6 +18,10 @@ struct LatentModelOptions {
   ExportDtype dtype = ExportDtype::kKeep;
   std::function<void(std::int64_t done, std::int64_t total)> progress = {};
 };
+
+/// `tokenizer.model` of a Gemma's folder. @throws Error kCheckpoint when it is missing, damaged or
+/// of another model
+Tokenizer gemma_tokenizer(const std::filesystem::path& folder, const GemmaOptions& gemma);
 
 /// Makes a backbone of latents, an autoencoder and a Gemma text encoder one model, which `generate`
 /// and `train` take as any other: the backbone's weights, the tokenizer and the places of the two

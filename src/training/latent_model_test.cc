@@ -9,12 +9,9 @@
 
 #include <memory>
 
-#include "checkpoint/autoencoder_file.h"
-#include "checkpoint/lineage/test_backbone.h"
-#include "checkpoint/load_gemma.h"
-#include "models/autoencoder.h"
 #include "training/model_file.h"
 #include "training/sampling.h"
+#include "training/test_parts.h"
 #include "training/test_run.h"
 
 namespace medaug {
@@ -24,45 +21,15 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
 constexpr std::int64_t kSide = 32, kClasses = 1;
-constexpr const char* kGemma = R"({"model_type":"gemma","vocab_size":512,"hidden_size":32,
-  "intermediate_size":64,"num_hidden_layers":3,"num_attention_heads":2,"num_key_value_heads":1,
-  "head_dim":16,"max_position_embeddings":512})";
 
 class LatentModel : public test::RunTest {
  protected:
   void SetUp() override {
     RunTest::SetUp();
-    write_gemma();
-    AutoencoderOptions vae;
-    vae.block_out_channels = {32, 32};
-    vae.layers_per_block = 1;
-    vae.scaling_factor = 0.5;
-    write_autoencoder(folder_ / "vae", Autoencoder(vae, 5));
-    write_backbone();
+    test::write_small_gemma(folder_ / "gemma");
+    test::write_small_autoencoder(folder_ / "vae");
+    test::write_small_backbone(folder_ / "lumina");
     make_model();
-  }
-
-  void write_gemma() const {
-    const auto folder = folder_ / "gemma";
-    make_folders(folder);
-    make_folders(folder_ / "lumina");
-    write_file_atomically(folder / "config.json", kGemma);
-    write_file_atomically(
-        folder / "tokenizer.model",
-        Tokenizer::train({"a scan of the brain", "a tumour"}, 300, 1).serialized());
-    NamedTensors tensors;
-    at::manual_seed(3);
-    for (const auto& [name, shape] : gemma_layout(read_gemma_options(folder))) {
-      tensors.emplace_back(name, at::randn(shape) * 0.2);
-    }
-    write_safetensors(folder / "model.safetensors", tensors);
-  }
-
-  void write_backbone() const {
-    auto options = test::small_backbone();
-    options.caption_dim = 32;
-    at::manual_seed(4);
-    test::save(folder_ / "lumina/consolidated.00-of-01.safetensors", test::random_weights(options));
   }
 
   ImportedBackbone backbone(const fs::path& folder, std::int64_t classes) const {
@@ -187,22 +154,14 @@ TEST_F(LatentModel, NamesPartsThatAreGoneOrOthers) {
     }
     return std::string();
   };
-  AutoencoderOptions vae;
-  vae.block_out_channels = {32, 32};
-  vae.layers_per_block = 1;
-  vae.scaling_factor = 0.5;
-  write_autoencoder(folder_ / "vae", Autoencoder(vae, 6));
+  test::write_small_autoencoder(folder_ / "vae", 6);
   EXPECT_THAT(refusal(), HasSubstr("other weights"));
   fs::rename(folder_ / "gemma", folder_ / "elsewhere");
   EXPECT_THAT(refusal(), HasSubstr("is not there"));
 }
 
 TEST_F(LatentModel, RefusesPartsThatDoNotFitTogether) {
-  AutoencoderOptions vae;
-  vae.block_out_channels = {32, 32};
-  vae.layers_per_block = 1;
-  vae.latent_channels = 16;
-  write_autoencoder(folder_ / "vae", Autoencoder(vae, 6));
+  test::write_small_autoencoder(folder_ / "vae", 6, 16);
   try {
     make_model();
     FAIL();
@@ -210,8 +169,7 @@ TEST_F(LatentModel, RefusesPartsThatDoNotFitTogether) {
     EXPECT_THAT(e.what(), HasSubstr("16 latent channels"));
   }
   fs::remove(folder_ / "gemma/tokenizer.model");
-  vae.latent_channels = 4;
-  write_autoencoder(folder_ / "vae", Autoencoder(vae, 6));
+  test::write_small_autoencoder(folder_ / "vae", 6);
   try {
     make_model();
     FAIL();

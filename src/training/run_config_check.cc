@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "config/concat.h"
 #include "config/reader.h"
+#include "data/buckets.h"
 
 namespace medaug {
 namespace {
@@ -57,6 +58,10 @@ void Rules::check_data() {
   if (options.image_width != 0 && options.image_width < 8) {
     add("data.image_width", concat({"'data.image_width' is ", std::to_string(options.image_width)}),
         "allowed: 0 (square), or 8..8192");
+  }
+  if (options.buckets && (options.image_width != 0 || options.image_size < kBucketUnit)) {
+    add("data.buckets", "'data.buckets' needs a square image size of 16 or more",
+        "image_size says how many pixels the buckets have; leave image_width out");
   }
 }
 

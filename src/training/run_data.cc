@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "data/buckets.h"
 #include "data/manifest.h"
 
 namespace medaug {
@@ -22,6 +23,18 @@ Manifest read(const std::filesystem::path& path, const DataOptions& options) {
   manifest.root = options.root;
   manifest.allow_outside = options.allow_outside;
   return read_manifest(path, manifest);
+}
+
+void validate_pictures(const GeneratorOptions& options, const PreprocessOptions& preprocess) {
+  const auto token = options.dit.patch_size * options.downscale;
+  if (preprocess.buckets && kBucketUnit % token != 0) {
+    throw Error(
+        ErrorCode::kConfig, "data.buckets",
+        "the sides of buckets are multiples of 16 pixels, and a token of this network has " +
+            std::to_string(token),
+        "leave buckets out, or choose a patch_size that divides 16");
+  }
+  validate_size(options, preprocess.height(), preprocess.width(), "data");
 }
 
 }  // namespace
@@ -145,7 +158,7 @@ GeneratorOptions model_options(const RunConfig& config, const PreprocessOptions&
   options.dit.caption_dim = config.text.dim;
   options.dit.augment_features = kAugmentFeatures;
   validate(options.dit, "model");
-  validate_size(options, preprocess.height(), preprocess.width(), "data");
+  validate_pictures(options, preprocess);
   return options;
 }
 
@@ -159,7 +172,7 @@ GeneratorOptions latent_options(GeneratorOptions base, const PreprocessOptions& 
   if (base.dit.mask_classes == 0) {
     base.dit.mask_classes = preprocess.mask_classes;
   }
-  validate_size(base, preprocess.height(), preprocess.width(), "data");
+  validate_pictures(base, preprocess);
   return base;
 }
 

@@ -22,13 +22,10 @@ std::vector<std::int64_t> chosen(const Dataset& data, std::int64_t count) {
   return indices;
 }
 
-}  // namespace
-
-void write_sample_grid(const std::filesystem::path& path, const Generator& model,
-                       const Dataset& data, CaptionEncoder& captions,
-                       const SamplingSettings& settings, std::int64_t count,
-                       const std::string& title) {
-  const auto indices = chosen(data, count);
+/// Pictures of one size, and what the model makes of their conditions.
+void add_samples(const Generator& model, const Dataset& data, CaptionEncoder& captions,
+                 const SamplingSettings& settings, const std::vector<std::int64_t>& indices,
+                 std::vector<SheetCell>& real, std::vector<SheetCell>& made) {
   const auto batch = batch_of(data, indices);
   const auto device = model.parameters().front().device();
   SamplingRequest request;
@@ -40,17 +37,29 @@ void write_sample_grid(const std::filesystem::path& path, const Generator& model
   request.seeds = indices;
   request.height = batch.images.size(2);
   request.width = batch.images.size(3);
-  const auto made = sample_images(model, request, settings).to(at::kCPU);
+  const auto samples = sample_images(model, request, settings).to(at::kCPU);
+  for (std::int64_t i = 0; i < samples.size(0); ++i) {
+    real.push_back({overlay_mask(from_unit_range(batch.images[i], 8), batch.masks[i]), "real"});
+    made.push_back({from_unit_range(samples[i], 8), "made"});
+  }
+}
+
+}  // namespace
+
+void write_sample_grid(const std::filesystem::path& path, const Generator& model,
+                       const Dataset& data, CaptionEncoder& captions,
+                       const SamplingSettings& settings, std::int64_t count,
+                       const std::string& title) {
+  std::vector<SheetCell> real, made;
+  for (const auto& indices : of_one_size(data, chosen(data, count))) {
+    add_samples(model, data, captions, settings, indices, real, made);
+  }
   std::vector<SheetCell> cells;
-  const auto n = static_cast<std::int64_t>(indices.size());
+  const auto n = std::ssize(real);
   for (std::int64_t begin = 0; begin < n; begin += kColumns) {
     const auto end = std::min(n, begin + kColumns);
-    for (auto i = begin; i < end; ++i) {
-      cells.push_back({overlay_mask(from_unit_range(batch.images[i], 8), batch.masks[i]), "real"});
-    }
-    for (auto i = begin; i < end; ++i) {
-      cells.push_back({from_unit_range(made[i], 8), "made"});
-    }
+    cells.insert(cells.end(), real.begin() + begin, real.begin() + end);
+    cells.insert(cells.end(), made.begin() + begin, made.begin() + end);
   }
   write_png(
       path,

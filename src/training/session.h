@@ -43,6 +43,7 @@ class Session {
   void open_model(std::int64_t vocabulary);
   Tokenizer open_tokenizer(const std::optional<StoredStep>& stored) const;
   void start_loader();
+  double backward(Batch batch, double share);
   double backward_once();
   bool optimise();
   void not_finite(double loss, double norm);

@@ -182,9 +182,9 @@ GuidanceOptions Session::sampling_guidance() const {
   return teacher_ ? GuidanceOptions{} : config_.guidance;
 }
 
-/// Forward and backward of one batch. @return its mean loss
-double Session::backward_once() {
-  auto batch = loader_->next();
+/// Forward and backward of pictures of one size. @param share  of the batch in the step
+/// @return their mean loss
+double Session::backward(Batch batch, double share) {
   FlowBatch inputs;
   inputs.draws = batch.draws;
   inputs.images = batch.images.to(device_);
@@ -198,12 +198,23 @@ double Session::backward_once() {
   }
   const auto draws = draw_noise_and_time(inputs, flow_, seed);
   drop_adapter_inputs(*model_, config_.lora.dropout, seed,
-                      static_cast<std::uint64_t>(state_.draws));
-  const double loss = flow_gradients(*model_, inputs, draws, objective(),
-                                     1.0 / static_cast<double>(options_.accumulation));
+                      static_cast<std::uint64_t>(inputs.draws.front()));
+  const double loss = flow_gradients(*model_, inputs, draws, objective(), share);
   drop_adapter_inputs(*model_, 0.0, seed, 0);
-  if (options_.accumulation > 1) {
-    optimizer_->accumulate_gradients();
+  return loss;
+}
+
+/// Forward and backward of one batch, sizes one after another. @return its share of the step's loss
+double Session::backward_once() {
+  double loss = 0.0;
+  auto batches = loader_->next();
+  for (auto& batch : batches) {
+    const auto share = static_cast<double>(batch.draws.size()) /
+                       static_cast<double>(options_.effective_batch_size());
+    loss += backward(std::move(batch), share) * share;
+    if (options_.accumulation > 1 || batches.size() > 1) {
+      optimizer_->accumulate_gradients();
+    }
   }
   state_.draws += options_.batch_size;
   return loss;
@@ -213,7 +224,7 @@ double Session::backward_once() {
 bool Session::optimise() {
   double loss = 0.0;
   for (std::int64_t i = 0; i < options_.accumulation; ++i) {
-    loss += backward_once() / static_cast<double>(options_.accumulation);
+    loss += backward_once();
   }
   last_loss_ = processes_.mean(loss);
   last_norm_ = optimizer_->gradient_norm();

@@ -28,6 +28,18 @@ std::vector<double> spread_times(std::int64_t n, const FlowOptions& flow) {
 
 }  // namespace
 
+std::vector<std::vector<std::int64_t>> of_one_size(const Dataset& data,
+                                                   const std::vector<std::int64_t>& indices) {
+  std::vector<std::vector<std::int64_t>> groups;
+  for (const auto& places : places_by_size(data, indices)) {
+    auto& group = groups.emplace_back();
+    for (const auto place : places) {
+      group.push_back(indices[place]);
+    }
+  }
+  return groups;
+}
+
 Batch batch_of(const Dataset& data, const std::vector<std::int64_t>& indices) {
   Batch batch;
   std::vector<at::Tensor> images, masks;
@@ -54,28 +66,31 @@ ValidationResult validate_model(const Generator& model, const Dataset& data,
   const auto device = model.parameters().front().device();
   const auto n = std::min(data.size(), most_samples);
   const auto times = spread_times(n, objective.flow);
+  const auto time_of = [&](std::int64_t index) { return times[static_cast<std::size_t>(index)]; };
   ValidationResult result;
   std::array<double, 5> sums{};
   std::array<std::int64_t, 5> counts{};
   double total = 0.0;
   for (std::int64_t begin = 0; begin < n; begin += batch_size) {
-    std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(batch_size, n - begin)));
-    std::iota(indices.begin(), indices.end(), begin);
-    const auto samples = batch_of(data, indices);
-    FlowBatch batch{model.to_z(samples.images.to(device)), conditions_of(samples, captions, device),
-                    indices};
-    FlowDraws draws;
-    draws.noise = draw_noise(batch.images.sizes(), indices, 3, Purpose::kValidation);
-    draws.time = at::empty({samples.images.size(0)}, at::TensorOptions().dtype(at::kFloat));
-    std::copy_n(times.begin() + begin, indices.size(), draws.time.mutable_data_ptr<float>());
-    const auto losses = flow_loss(model, batch, draws, objective).to(at::kCPU, at::kDouble);
-    for (std::size_t i = 0; i < indices.size(); ++i) {
-      const double loss = losses[static_cast<std::int64_t>(i)].item<double>();
-      const auto bin = static_cast<std::size_t>(
-          std::clamp(times[static_cast<std::size_t>(begin) + i] * 5.0, 0.0, 4.0));
-      sums[bin] += loss;
-      ++counts[bin];
-      total += loss;
+    std::vector<std::int64_t> all(static_cast<std::size_t>(std::min(batch_size, n - begin)));
+    std::iota(all.begin(), all.end(), begin);
+    for (const auto& indices : of_one_size(data, all)) {
+      const auto samples = batch_of(data, indices);
+      FlowBatch batch{model.to_z(samples.images.to(device)),
+                      conditions_of(samples, captions, device), indices};
+      FlowDraws draws;
+      draws.noise = draw_noise(batch.images.sizes(), indices, 3, Purpose::kValidation);
+      draws.time = at::empty({samples.images.size(0)}, at::TensorOptions().dtype(at::kFloat));
+      std::transform(indices.begin(), indices.end(), draws.time.mutable_data_ptr<float>(),
+                     [&](std::int64_t index) { return static_cast<float>(time_of(index)); });
+      const auto losses = flow_loss(model, batch, draws, objective).to(at::kCPU, at::kDouble);
+      for (std::size_t i = 0; i < indices.size(); ++i) {
+        const double loss = losses[static_cast<std::int64_t>(i)].item<double>();
+        const auto bin = static_cast<std::size_t>(std::clamp(time_of(indices[i]) * 5.0, 0.0, 4.0));
+        sums[bin] += loss;
+        ++counts[bin];
+        total += loss;
+      }
     }
   }
   result.loss = total / static_cast<double>(n);

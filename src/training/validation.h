@@ -38,7 +38,11 @@ struct BestAverage {
 BestAverage validate_averages(AdamW& optimizer, int averages,
                               const std::function<ValidationResult()>& validate);
 
-/// Samples of a data set as a batch, unaugmented, in the given order.
+/// The indices in groups of one picture size.
+std::vector<std::vector<std::int64_t>> of_one_size(const Dataset& data,
+                                                   const std::vector<std::int64_t>& indices);
+
+/// Samples of a data set, all of one size, as a batch, unaugmented, in the given order.
 Batch batch_of(const Dataset& data, const std::vector<std::int64_t>& indices);
 
 }  // namespace medaug

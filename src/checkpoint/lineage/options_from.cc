@@ -8,13 +8,13 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "checkpoint/config_json.h"
 #include "checkpoint/safetensors_header.h"
 
 namespace medaug {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::int64_t kMostConfigBytes = 1'000'000;
 constexpr const char* kClass = "LuminaNextDiT2DModel";
 
 using Shape = std::vector<std::int64_t>;
@@ -106,7 +106,7 @@ void set_heads(const Shapes& shapes, const KnownOptions& known, NextDiTOptions& 
   if (known.heads && *known.heads != o.heads) {
     shapes.refuse(
         gate, "is of " + std::to_string(o.heads) + " heads, not of " + std::to_string(*known.heads),
-        "leave --heads out");
+        "--heads or config.json is of another model");
   }
   if (o.heads < 1 || o.dim % o.heads != 0 || shapes.rows(keys) % (o.dim / o.heads) != 0) {
     shapes.refuse(
@@ -130,16 +130,6 @@ void set_hidden(std::int64_t hidden, NextDiTOptions& o) {
   // Half of one more, so that rounding down meets the width.
   o.ffn_multiplier =
       base == hidden ? 0.0 : (static_cast<double>(hidden) + 0.5) / static_cast<double>(base);
-}
-
-Json read_config(const fs::path& config) {
-  const auto where = printable(config.string(), 1000);
-  const auto json = parse_json(read_file(config, kMostConfigBytes, ErrorCode::kCheckpoint), where,
-                               {.code = ErrorCode::kCheckpoint});
-  if (!json.is_object()) {
-    throw Error(ErrorCode::kCheckpoint, where, "is not an object");
-  }
-  return json;
 }
 
 bool is_diffusers(const fs::path& config) { return config.filename() == "config.json"; }
@@ -203,7 +193,7 @@ KnownOptions known_from_config(const fs::path& config, const KnownOptions& given
   if (config.empty()) {
     return known;
   }
-  const auto json = read_config(config);
+  const auto json = read_config_json(config);
   const bool diffusers = is_diffusers(config);
   if (diffusers) {
     check_class(config, json);
@@ -222,7 +212,7 @@ void check_config(const fs::path& config, const NextDiTOptions& o) {
   if (config.empty() || !is_diffusers(config)) {
     return;
   }
-  const auto json = read_config(config);
+  const auto json = read_config_json(config);
   const auto compare = [&](const char* key, std::int64_t want) {
     const auto said = number<std::int64_t>(config, json, key);
     if (said && *said != want) {

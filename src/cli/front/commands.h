@@ -59,6 +59,9 @@ struct AugmentCommand {
 struct CheckCheckpointCommand {
   std::string path;
   bool values = false;  ///< read published weights, too, not only their headers
+  std::string images;   ///< folder or manifest: through an autoencoder and back
+  std::int64_t image_size = 512;
+  std::int64_t count = 8;  ///< of these images
 };
 
 /// `medaug check config`
