@@ -14,7 +14,10 @@
 //                                    and prints seconds, seconds of all cores together, minor page
 //                                    faults, peak bytes of memory; before the first, of loading
 //
-// bench/pytorch/lineage.py drives it beside diffusers.
+//   backbone_bench tiny FOLDER       writes FOLDER/lumina and FOLDER/gemma: a backbone as it is before
+//                                    training, of latents with four channels, and a text encoder
+//
+// bench/pytorch/lineage.py drives it beside diffusers; bench/lineage_masks.sh takes the tiny one.
 
 #include <ATen/ATen.h>
 
@@ -27,6 +30,7 @@
 #include "bench_answer.h"
 #include "checkpoint/lineage/export.h"
 #include "training/batch_gradients.h"
+#include "training/test_parts.h"
 
 namespace medaug {
 namespace {
@@ -65,6 +69,20 @@ void export_case(const std::filesystem::path& folder, const std::string& preset,
                      {"time", at::linspace(0.3, 0.6, batch)},
                      {"caption", at::randn({batch, kCaptionTokens, options.caption_dim})},
                      {"caption_mask", real}});
+}
+
+void export_tiny(const std::filesystem::path& folder) {
+  auto options = test::small_backbone();
+  options.dim = 192;
+  options.layers = 6;
+  options.heads = 6;
+  options.kv_heads = 3;
+  options.caption_dim = 32;
+  const NextDiT model(options, 1);
+  make_folders(folder / "lumina");
+  write_safetensors(folder / "lumina/consolidated.00-of-01.safetensors",
+                    nn::named_parameters(model));
+  test::write_small_gemma(folder / "gemma");
 }
 
 class Worker {
@@ -129,6 +147,10 @@ int work(const std::filesystem::path& folder, const std::string& out, const std:
 int run(const std::vector<std::string>& a) {
   if (a.size() == 5 && a[0] == "export") {
     export_case(a[1], a[2], std::stoll(a[3]), std::stoll(a[4]));
+    return 0;
+  }
+  if (a.size() == 2 && a[0] == "tiny") {
+    export_tiny(a[1]);
     return 0;
   }
   if (a.size() == 4 && a[0] == "worker") {
