@@ -14,7 +14,8 @@
 //                                    and prints seconds, seconds of all cores together, minor page
 //                                    faults, peak bytes of memory; before the first, of loading
 //
-//   backbone_bench tiny FOLDER       writes FOLDER/lumina and FOLDER/gemma: a backbone as it is before
+//   backbone_bench tiny FOLDER       writes FOLDER/lumina and FOLDER/gemma: a backbone as it is
+//   before
 //                                    training, of latents with four channels, and a text encoder
 //
 // bench/pytorch/lineage.py drives it beside diffusers; bench/lineage_masks.sh takes the tiny one.

@@ -144,6 +144,10 @@ std::string Evaluations::submit(const EvaluationRequest& request) {
   options.generated = source(request.generated, "generated");
   options.reference = source(request.reference, "reference");
   options.training = source(request.training, "training");
+  if (!request.paired && !request.distribution && !request.copies && !request.segmenter) {
+    throw HttpError({400, "invalid_request", "nothing is chosen to be measured", "paired",
+                     "choose at least one of the measurements"});
+  }
   if (request.reference.empty() && (request.distribution || !request.segmenter)) {
     throw HttpError({400, "invalid_request", "there is nothing to compare with", "reference",
                      "choose reference images, or only the agreement with masks"});

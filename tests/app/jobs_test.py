@@ -229,6 +229,9 @@ class Jobs(unittest.TestCase):
         self.assertEqual((none.status, none.json()["error"]["param"]), (400, "training"))
         alone = self.server.ask("POST", "/v1/evaluations", {"generated": ids["val.jsonl"]})
         self.assertEqual((alone.status, alone.json()["error"]["param"]), (400, "reference"))
+        nothing = self.server.ask("POST", "/v1/evaluations", {"generated": ids["val.jsonl"], "reference": ids["val.jsonl"],
+                                                              "paired": False})
+        self.assertEqual((nothing.status, nothing.json()["error"]["param"]), (400, "paired"))
         bad = self.server.ask("POST", "/v1/evaluations", {"generated": "../../etc"})
         self.assertEqual((bad.status, bad.json()["error"]["param"]), (400, "generated"))
 
