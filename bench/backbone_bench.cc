@@ -14,9 +14,8 @@
 //                                    and prints seconds, seconds of all cores together, minor page
 //                                    faults, peak bytes of memory; before the first, of loading
 //
-//   backbone_bench tiny FOLDER       writes FOLDER/lumina and FOLDER/gemma: a backbone as it is
-//   before
-//                                    training, of latents with four channels, and a text encoder
+//   backbone_bench tiny FOLDER       writes FOLDER/lumina and FOLDER/gemma: an untrained backbone
+//                                    of latents with four channels, and a text encoder
 //
 // bench/pytorch/lineage.py drives it beside diffusers; bench/lineage_masks.sh takes the tiny one.
 
@@ -164,11 +163,4 @@ int run(const std::vector<std::string>& a) {
 }  // namespace
 }  // namespace medaug
 
-int main(int argc, char** argv) {
-  try {
-    return medaug::run({argv + 1, argv + argc});
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-  }
-  return 1;
-}
+int main(int argc, char** argv) { return medaug::bench::run_main(argc, argv, medaug::run); }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <c10/util/Exception.h>
 #include <sys/resource.h>
 
 #include <cstdio>
+#include <exception>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -44,5 +48,17 @@ class Watch {
   double begin_ = monotonic_seconds(), cpu_begin_ = cpu_seconds();
   std::optional<Taken> stopped_;
 };
+
+/// What `main` of a worker does: runs it, and says what went wrong. @return the exit status
+inline int run_main(int argc, char** argv, int (*run)(const std::vector<std::string>&)) {
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const c10::Error& e) {
+    std::fprintf(stderr, "%s\n", e.what_without_backtrace());
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+  }
+  return 1;
+}
 
 }  // namespace medaug::bench

@@ -78,13 +78,4 @@ int run(const std::vector<std::string>& a) {
 }  // namespace
 }  // namespace medaug
 
-int main(int argc, char** argv) {
-  try {
-    return medaug::run({argv + 1, argv + argc});
-  } catch (const c10::Error& e) {
-    std::fprintf(stderr, "%s\n", e.what_without_backtrace());
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-  }
-  return 1;
-}
+int main(int argc, char** argv) { return medaug::bench::run_main(argc, argv, medaug::run); }
