@@ -3,10 +3,10 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/heap.h"
 #include "base/random.h"
 #include "nn/cpu/kernels.h"
 #include "training/muon.h"
@@ -47,16 +48,8 @@ double sum_squares(const Tensor& gradient_in, std::int64_t chunk) {
   return total;
 }
 
-StateArray empty_state(const NamedTensors& parameters, const AdamWOptions& options,
-                       at::ScalarType compute) {
-  MEDAUG_ASSERT(!parameters.empty());
-  std::int64_t total = 0;
-  for (const auto& [name, parameter] : parameters) {
-    total += parameter.numel();
-  }
-  const auto full = compute == at::kDouble ? at::kDouble : at::kFloat;
-  const auto kept = options.state == at::kBFloat16 ? at::kBFloat16 : full;
-  return {total, full, kept, parameters.front().second.device()};
+at::ScalarType full_dtype(at::ScalarType compute) {
+  return compute == at::kDouble ? at::kDouble : at::kFloat;
 }
 
 [[noreturn]] void refuse(const SafetensorsFile& file, const std::string& tensor,
@@ -69,31 +62,39 @@ StateArray empty_state(const NamedTensors& parameters, const AdamWOptions& optio
 
 AdamW::AdamW(NamedTensors parameters, const AdamWOptions& options, at::ScalarType compute,
              int averages, const MuonOptions& muon)
-    : options_(options),
-      muon_(muon),
-      momentum_(empty_state(parameters, options, compute)),
-      variance_(empty_state(parameters, options, compute)) {
-  const at::NoGradGuard no_grad;
+    : options_(options), muon_(muon) {
+  MEDAUG_ASSERT(!parameters.empty() && averages >= 0 && averages <= kMostAverages);
   std::int64_t total = 0;
   for (auto& [name, parameter] : parameters) {
     const bool orthogonal = muon.lr_ratio > 0.0 && is_hidden_matrix(name, parameter);
     slots_.push_back({name, parameter, total, parameter.numel(), 0, orthogonal});
     total += parameter.numel();
   }
-  MEDAUG_ASSERT(averages >= 0 && averages <= kMostAverages);
-  const auto device = slots_.front().parameter.device();
-  const auto full = compute == at::kDouble ? at::kDouble : at::kFloat;
-  master_ = at::zeros({total}, at::TensorOptions().dtype(full).device(device));
-  for (const auto& slot : slots_) {
-    view(master_, slot).copy_(slot.parameter);
-  }
+  take_over_parameters(total, compute);
+  const auto full = full_dtype(compute);
+  const auto kept = options.state == at::kBFloat16 ? at::kBFloat16 : full;
+  momentum_ = StateArray(total, full, kept, master_.device());
+  variance_ = StateArray(total, full, kept, master_.device());
   for (int k = 0; k < averages; ++k) {
     averages_.push_back(master_.clone());
   }
-  copy_ = compute == full ? master_ : master_.to(compute);
+}
+
+// One parameter after the other, so that the weights are never there twice.
+void AdamW::take_over_parameters(std::int64_t total, at::ScalarType compute) {
+  const at::NoGradGuard no_grad;
+  const auto options = at::TensorOptions().device(slots_.front().parameter.device());
+  const auto full = full_dtype(compute);
+  master_ = at::empty({total}, options.dtype(full));
+  copy_ = compute == full ? master_ : at::empty({total}, options.dtype(compute));
   for (auto& slot : slots_) {
+    view(master_, slot).copy_(slot.parameter);
+    if (!copy_.is_same(master_)) {
+      view(copy_, slot).copy_(slot.parameter);
+    }
     slot.parameter.set_data(view(copy_, slot));
   }
+  give_back_freed_memory();
 }
 
 bool AdamW::fused(const Tensor& master, const Tensor& gradient) {
@@ -274,7 +275,14 @@ void AdamW::use_average(int index) {
   }
 }
 
-bool AdamW::is_finite() const { return at::isfinite(master_).all().item<bool>(); }
+bool AdamW::is_finite() const {
+  std::vector<Tensor>
+      finite;  // one wait for a GPU; of all at once it would take more than the weights
+  for (const auto& slot : slots_) {
+    finite.push_back(at::isfinite(view(master_, slot)).all());
+  }
+  return at::stack(finite).all().item<bool>();
+}
 
 NamedTensors AdamW::weights(int average) const {
   NamedTensors out;

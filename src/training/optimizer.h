@@ -83,6 +83,7 @@ class AdamW {
     bool orthogonal = false;  ///< updated by Muon
   };
 
+  void take_over_parameters(std::int64_t total, at::ScalarType compute);
   at::Tensor view(const at::Tensor& flat, const Slot& slot) const;
   at::Tensor gradient(const Slot& slot) const;
   std::uint32_t rounding_key(const Slot& slot, int array) const;

@@ -14,6 +14,7 @@ namespace medaug {
 /// the element alone: the same on every device and for any number of threads.
 class StateArray {
  public:
+  StateArray() = default;  ///< of no elements
   /// @param full  float32 or float64: what is read and computed with
   /// @param kept  the same, or bfloat16
   StateArray(std::int64_t size, at::ScalarType full, at::ScalarType kept, at::Device device);
@@ -37,7 +38,7 @@ class StateArray {
   bool is_low() const { return values_.scalar_type() != full_; }
 
   at::Tensor values_;
-  at::ScalarType full_;
+  at::ScalarType full_ = at::kFloat;
 };
 
 }  // namespace medaug
