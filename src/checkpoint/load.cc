@@ -10,15 +10,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "checkpoint/safetensors_reader.h"
 
 namespace medaug {
 namespace {
 
 std::string shown(const SafetensorsFile& file) { return printable(file.path.string(), 1000); }
-
-bool finite(const at::Tensor& tensor) {
-  return !tensor.is_floating_point() || at::isfinite(tensor).all().item<bool>();
-}
 
 void check_shape(const std::string& name, const at::Tensor& target, const at::Tensor& source,
                  const SafetensorsFile& file) {
@@ -31,8 +28,9 @@ void check_shape(const std::string& name, const at::Tensor& target, const at::Te
   }
   if (source.is_floating_point() != target.is_floating_point()) {
     throw Error(ErrorCode::kCheckpoint, where,
-                std::string("is ") + c10::toString(source.scalar_type()) + ", the model needs " +
-                    c10::toString(target.scalar_type()));
+                "is of dtype " + dtype_name(name, source.scalar_type()) + ", the model needs " +
+                    dtype_name(name, target.scalar_type()),
+                "the checkpoint is of a model with other options");
   }
 }
 
@@ -47,6 +45,18 @@ void check_none_left(const std::set<std::string>& known, const SafetensorsFile& 
 }
 
 }  // namespace
+
+bool all_finite(const at::Tensor& tensor) {
+  constexpr std::int64_t kPiece = 1 << 20;  // looked at together: the comparison takes memory, too
+  const auto flat = tensor.flatten();
+  for (std::int64_t begin = 0; tensor.is_floating_point() && begin < flat.numel();
+       begin += kPiece) {
+    if (!at::isfinite(flat.slice(0, begin, begin + kPiece)).all().item<bool>()) {
+      return false;
+    }
+  }
+  return true;
+}
 
 void copy_into(const NamedTensors& targets, const SafetensorsFile& file,
                const std::string& prefix) {
@@ -72,21 +82,12 @@ void copy_into(const NamedTensors& targets, const SafetensorsFile& file,
 
 void require_finite(const SafetensorsFile& file) {
   for (const auto& [name, tensor] : file.tensors) {
-    if (!finite(tensor)) {
+    if (!all_finite(tensor)) {
       throw Error(ErrorCode::kCheckpoint, shown(file) + ": tensor '" + name + "'",
                   "has a number that is not finite",
-                  "the run that wrote it had failed: use an earlier checkpoint");
+                  "the weights are damaged: fetch them again, or use an earlier checkpoint");
     }
   }
-}
-
-std::string first_non_finite(const NamedTensors& tensors) {
-  for (const auto& [name, tensor] : tensors) {
-    if (!finite(tensor)) {
-      return name;
-    }
-  }
-  return "";
 }
 
 }  // namespace medaug

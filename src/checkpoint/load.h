@@ -15,11 +15,11 @@ namespace medaug {
 void copy_into(const NamedTensors& targets, const SafetensorsFile& file,
                const std::string& prefix = "");
 
+/// Whether no number is NaN or infinite.
+bool all_finite(const at::Tensor& tensor);
+
 /// Refuses weights that no training run would have written. @throws Error kCheckpoint naming the
 /// first tensor with a NaN or an infinite number
 void require_finite(const SafetensorsFile& file);
-
-/// The name of the first tensor with a NaN or an infinite number, or "".
-std::string first_non_finite(const NamedTensors& tensors);
 
 }  // namespace medaug

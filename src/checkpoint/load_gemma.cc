@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "checkpoint/config_json.h"
+#include "checkpoint/load.h"
 
 namespace medaug {
 namespace fs = std::filesystem;
@@ -83,6 +84,16 @@ std::string require_gemma(const TensorSource& source, const GemmaOptions& option
     source.entry(prefix + item.key());
   }
   return prefix;
+}
+
+void verify_gemma(const TensorSource& source, const GemmaOptions& options) {
+  require_gemma(source, options);
+  for (const auto& [name, entry] : source.entries()) {
+    if (!all_finite(source.read(name))) {
+      throw Error(ErrorCode::kCheckpoint, source.where(name), "has a number that is not finite",
+                  "the weights are damaged: fetch them again");
+    }
+  }
 }
 
 std::shared_ptr<Gemma> load_gemma(const fs::path& folder, at::Device device, at::ScalarType dtype) {

@@ -17,6 +17,10 @@ GemmaOptions read_gemma_options(const std::filesystem::path& folder);
 /// @throws Error kCheckpoint naming the tensor
 std::string require_gemma(const TensorSource& source, const GemmaOptions& options);
 
+/// Reads every number, one tensor after the other. @throws Error kCheckpoint naming the first
+/// tensor that `require_gemma` refuses, or with a number that is not finite
+void verify_gemma(const TensorSource& source, const GemmaOptions& options);
+
 /// Reads a Gemma 1 folder of transformers: config.json and its safetensors files. What the features
 /// do not need (the last layer, the final norm, an untied head) is checked and not read, so that
 /// beside the model only one tensor at a time is in memory.

@@ -172,13 +172,15 @@ void check_cover(const std::vector<TensorEntry>& entries, std::int64_t data_byte
     }
     if (entry.begin != reached) {
       complain(entry.begin < reached ? "overlaps the tensor before it"
-                                     : "leaves a gap after the tensor before it");
+                                     : "leaves a gap after the tensor before it",
+               "the file is damaged: copy or download it again");
     }
     reached = entry.end;
   }
   if (reached != data_bytes) {
     Complaint{file}("has " + std::to_string(data_bytes - reached) +
-                    " bytes after its last tensor that belong to none");
+                        " bytes after its last tensor that belong to none",
+                    "the file is damaged: copy or download it again");
   }
 }
 

@@ -35,7 +35,10 @@ constexpr std::array<std::pair<std::string_view, at::ScalarType>, 13> kDtypes{{
 
 std::string shown(const fs::path& path) { return printable(path.string(), 1000); }
 
-[[noreturn]] void refuse(const InputFile& file, const std::string& what) {
+const char* const kCut = "the file is cut, or no such file: copy or download it again";
+
+[[noreturn]] void refuse(const InputFile& file, const std::string& what,
+                         const char* hint = "models are read from .safetensors files only") {
   std::string first(static_cast<std::size_t>(std::min<std::int64_t>(file.size(), 64)), '\0');
   file.read_at(0, first);
   const ForeignFormat foreign = foreign_format(first);
@@ -43,13 +46,13 @@ std::string shown(const fs::path& path) { return printable(path.string(), 1000);
     throw Error(ErrorCode::kCheckpoint, shown(file.path()), "is " + foreign.name, foreign.hint);
   }
   throw Error(ErrorCode::kCheckpoint, shown(file.path()), "is not a safetensors file: " + what,
-              "a run keeps its model in checkpoints/best_model.safetensors");
+              hint);
 }
 
 /// @return  the JSON, which begins at byte 8
 std::string read_header_text(const InputFile& file) {
   if (file.size() < 8) {
-    refuse(file, "it has " + std::to_string(file.size()) + " bytes");
+    refuse(file, "it has " + std::to_string(file.size()) + " bytes", kCut);
   }
   std::array<char, 8> length_bytes;
   file.read_at(0, length_bytes);
@@ -58,7 +61,7 @@ std::string read_header_text(const InputFile& file) {
     length = length << 8 | static_cast<unsigned char>(length_bytes[i]);
   }
   if (length > static_cast<std::uint64_t>(file.size() - 8)) {
-    refuse(file, "its header of " + std::to_string(length) + " bytes does not fit in");
+    refuse(file, "its header of " + std::to_string(length) + " bytes does not fit in", kCut);
   }
   const auto header_bytes = static_cast<std::int64_t>(length);
   if (header_bytes > kMaxHeaderBytes || header_bytes < 2) {

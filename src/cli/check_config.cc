@@ -52,7 +52,7 @@ std::string next_after(const Report& report, const std::string& verb, const std:
 }
 
 void report_model(const RunConfig& config, const Estimate& estimate, Report& report) {
-  const auto& model = config.model;
+  const auto& model = estimate.model;
   const auto frozen =
       estimate.trained < estimate.parameters
           ? concat({", ", human_count(estimate.trained), " of them trained (lora.rank ",

@@ -11,6 +11,7 @@ namespace medaug::cli {
 
 /// What a training run will need, roughly (within a factor of two for activations).
 struct Estimate {
+  NextDiTOptions model = {};  ///< the network, also where it comes from training.init_from
   std::int64_t parameters = 0;
   std::int64_t trained = 0;        ///< of the parameters
   std::int64_t tokens = 0;         ///< per image
@@ -31,10 +32,10 @@ struct Estimate {
 /// @param records  of the manifests, held-out ones included; 0 = not known
 Estimate estimate_run(const RunConfig& config, std::int64_t records = 0);
 
-/// How a config trains a network, as far as memory is concerned.
-MemorySetting memory_setting(const RunConfig& config, const NextDiTOptions& model);
+/// How a config trains its network, as far as memory is concerned.
+MemorySetting memory_setting(const RunConfig& config);
 
-/// The setting to lower when `needed` bytes do not fit into `available`.
+/// What to set when memory does not suffice.
 std::string memory_advice(const RunConfig& config, const Estimate& estimate);
 
 }  // namespace medaug::cli

@@ -45,8 +45,8 @@ double available(const Card& card) {
 }
 
 /// On a GPU, whatever this machine has; how it is trained is filled in by each line of the table.
-MemorySetting on_gpu(const RunConfig& config, const NextDiTOptions& model) {
-  auto out = memory_setting(config, model);
+MemorySetting on_gpu(const RunConfig& config) {
+  auto out = memory_setting(config);
   out.gpu = true;
   out.lora = {};
   return out;
@@ -54,13 +54,15 @@ MemorySetting on_gpu(const RunConfig& config, const NextDiTOptions& model) {
 
 std::vector<Subject> subjects(const RunConfig& config) {
   std::vector<Subject> out;
-  const auto own = on_gpu(config, config.model);
+  const auto own = on_gpu(config);
   out.push_back(
       {concat({"this config, ", std::to_string(own.height), " x ", std::to_string(own.width)}),
        own});
   for (const auto* preset : {"2b", "2b-gqa"}) {
     for (const std::int64_t pixels : {512, 1024}) {
-      auto setting = on_gpu(config, nextdit_preset(preset));
+      auto setting = own;
+      setting.model = nextdit_preset(preset);
+      setting.autoencoder = AutoencoderOptions{};  // SDXL's
       setting.height = setting.width = pixels / 8;
       setting.caption_tokens = kLatentCaptionTokens;
       out.push_back({concat({preset, ", latents of ", std::to_string(pixels), " x ",

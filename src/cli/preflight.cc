@@ -25,13 +25,12 @@ constexpr std::int64_t kRows = 2048;
 bool on_gpu(const RunConfig& config) { return runs_on_cuda(config.training.device); }
 
 /// FLOP/s of products of the run's width and precision on the run's device.
-double product_speed(const RunConfig& config) {
+double product_speed(const RunConfig& config, std::int64_t dim) {
   const c10::InferenceMode inference;
   const bool half = config.training.use_amp && config.training.amp_dtype != AmpDtype::kFloat32;
   const auto options = at::TensorOptions()
                            .dtype(half ? at::kBFloat16 : at::kFloat)
                            .device(on_gpu(config) ? at::kCUDA : at::kCPU);
-  const auto dim = config.model.dim;
   const auto x = at::zeros({kRows, dim}, options);
   const auto w = at::zeros({4 * dim, dim}, options);
   double best = 0.0, spent = 0.0;
@@ -48,7 +47,7 @@ double product_speed(const RunConfig& config) {
 void estimate_time(const RunConfig& config, std::int64_t training_images, Preflight& out) {
   const auto& o = config.training;
   const double per_image = out.estimate.step_flops / static_cast<double>(o.effective_batch_size());
-  out.images_per_second = kStepShare * product_speed(config) / per_image;
+  out.images_per_second = kStepShare * product_speed(config, out.estimate.model.dim) / per_image;
   double images = 0.0;
   const auto budget = [&](double limit) {
     images = limit > 0.0 && (images == 0.0 || limit < images) ? limit : images;

@@ -77,6 +77,8 @@ class ImageGenerator {
   std::vector<at::Tensor> generate(const std::vector<GenerateRequest>& requests,
                                    const GenerateSettings& settings,
                                    const SamplingWatch& watch = {});
+  /// Pictures of what `SamplingWatch::on_estimate` is given. Safe to call from its threads.
+  at::Tensor glimpse(const at::Tensor& estimate) const { return loaded_.model->glimpse(estimate); }
   /// One image at the depth of the training images. @throws Error as `generate`, kData for the mask
   Image generate_image(const ImageArguments& arguments);
 

@@ -16,6 +16,9 @@ namespace medaug {
 
 using at::Tensor;
 
+/// `memory_bytes` of models of latents.
+inline constexpr std::int64_t kMostAutoencoderBytes = 4LL << 30;
+
 /// Settings of one call.
 struct AutoencoderCall {
   /// Side of the overlapping tiles that an image is cut into; 0 = not cut. What a tile does not see

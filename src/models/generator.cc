@@ -4,6 +4,7 @@
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -11,12 +12,6 @@
 #include "models/autoencoder.h"
 
 namespace medaug {
-namespace {
-
-/// Activations of one image at a time stay below this; beyond it the image is cut into tiles.
-constexpr std::int64_t kAutoencoderBytes = 4LL << 30;
-
-}  // namespace
 
 Conditions Conditions::narrow(std::int64_t begin, std::int64_t count) const {
   const auto part = [&](const at::Tensor& x) {
@@ -83,12 +78,20 @@ std::vector<std::int64_t> Generator::z_shape(std::int64_t images, std::int64_t h
 at::Tensor Generator::to_z(const at::Tensor& images, const at::Tensor& noise) const {
   return works_on_pixels()
              ? images
-             : frozen_.autoencoder->encode(images, noise, {.memory_bytes = kAutoencoderBytes});
+             : frozen_.autoencoder->encode(images, noise, {.memory_bytes = kMostAutoencoderBytes});
 }
 
 at::Tensor Generator::to_images(const at::Tensor& z) const {
-  return works_on_pixels() ? z
-                           : frozen_.autoencoder->decode(z, {.memory_bytes = kAutoencoderBytes});
+  return works_on_pixels()
+             ? z
+             : frozen_.autoencoder->decode(z, {.memory_bytes = kMostAutoencoderBytes});
+}
+
+at::Tensor Generator::glimpse(const at::Tensor& z) const {
+  constexpr std::int64_t kMostSide = 32;
+  const auto factor = (std::max(z.size(2), z.size(3)) + kMostSide - 1) / kMostSide;
+  const bool small = works_on_pixels() || factor == 1;
+  return to_images(small ? z : at::avg_pool2d(z, {factor, factor}, {}, 0, true));
 }
 
 at::Tensor Generator::mask_for(const at::Tensor& mask) const {

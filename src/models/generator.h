@@ -55,6 +55,8 @@ class CaptionFeatures {
   /// @param tokens (N, L) int64  @param mask (N, L) bool, true = real
   /// @return (N, L, Dc) on the device of `tokens`, without gradients
   virtual at::Tensor features(const at::Tensor& tokens, const at::Tensor& mask) const = 0;
+  /// Gives up the encoder's weights until a caption comes whose features are not kept.
+  virtual void release() const {}
 };
 
 /// What a model works with but does not train, and does not save.
@@ -93,6 +95,9 @@ class Generator : public torch::nn::Module {
   at::Tensor to_z(const at::Tensor& images, const at::Tensor& noise = {}) const;
   /// The reverse, not clamped.
   at::Tensor to_images(const at::Tensor& z) const;
+  /// Pictures of z to look at while images are made, not clamped: pixels as they are; latents are
+  /// averaged to at most 32 a side before they are decoded, so that it costs little at any size.
+  at::Tensor glimpse(const at::Tensor& z) const;
 
   const GeneratorOptions& options() const { return options_; }
   const NextDiT& dit() const { return *dit_; }

@@ -7,11 +7,13 @@
 
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/heap.h"
 #include "checkpoint/autoencoder_file.h"
 #include "checkpoint/feature_cache.h"
 #include "checkpoint/file_hashes.h"
@@ -43,16 +45,21 @@ fs::path features_folder() {
 }
 
 /// One caption at a time, so that its features do not depend on its company; each is computed once.
+/// The weights are read when the first caption comes whose features are not kept.
 class GemmaFeatures : public CaptionFeatures {
  public:
-  GemmaFeatures(std::shared_ptr<const Gemma> gemma, const FeatureKey& key)
-      : gemma_(std::move(gemma)), cache_(features_folder(), key, {.disk_bytes = kMostDisk}) {}
+  GemmaFeatures(fs::path folder, at::Device device, const FeatureKey& key)
+      : folder_(std::move(folder)),
+        device_(device),
+        dtype_(key.dtype),
+        width_(read_gemma_options(folder_).hidden_size),
+        cache_(features_folder(), key, {.disk_bytes = kMostDisk}) {}
 
   at::Tensor features(const at::Tensor& tokens, const at::Tensor& mask) const override {
     const at::NoGradGuard no_grad;
     const auto ids = tokens.to(at::kCPU), real = mask.to(at::kCPU, at::kBool);
-    auto out = at::zeros({ids.size(0), ids.size(1), gemma_->options().hidden_size},
-                         at::TensorOptions().dtype(at::kBFloat16));
+    auto out =
+        at::zeros({ids.size(0), ids.size(1), width_}, at::TensorOptions().dtype(at::kBFloat16));
     for (std::int64_t i = 0; i < ids.size(0); ++i) {
       const auto length = real[i].sum().item<std::int64_t>();  // padding stands on the right
       out[i].slice(0, 0, length).copy_(one(ids[i].slice(0, 0, length)));
@@ -60,7 +67,21 @@ class GemmaFeatures : public CaptionFeatures {
     return out.to(tokens.device());
   }
 
+  void release() const override {
+    const std::lock_guard lock(mutex_);
+    gemma_.reset();
+    give_back_freed_memory();
+  }
+
  private:
+  std::shared_ptr<const Gemma> gemma() const {
+    const std::lock_guard lock(mutex_);
+    if (!gemma_) {
+      gemma_ = load_gemma(folder_, device_, dtype_);
+    }
+    return gemma_;
+  }
+
   /// (L) ids of one caption -> (L, D)
   at::Tensor one(const at::Tensor& ids) const {
     const auto row = ids.contiguous();
@@ -69,12 +90,17 @@ class GemmaFeatures : public CaptionFeatures {
     if (auto found = cache_.find(key)) {
       return *std::move(found);
     }
-    const auto batch = row.unsqueeze(0).to(gemma_->device());
-    return cache_.put(key, gemma_->feature(batch, at::ones_like(batch))[0].to(at::kCPU));
+    const auto batch = row.unsqueeze(0).to(device_);
+    return cache_.put(key, gemma()->feature(batch, at::ones_like(batch))[0].to(at::kCPU));
   }
 
-  std::shared_ptr<const Gemma> gemma_;
+  fs::path folder_;
+  at::Device device_;
+  at::ScalarType dtype_;
+  std::int64_t width_;
   mutable FeatureCache cache_;
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const Gemma> gemma_;  ///< guarded by mutex_; none = not needed yet
 };
 
 void require_there(const std::string& place, const char* part) {
@@ -138,7 +164,7 @@ void attach_frozen_parts(Generator& model, const FrozenSources& sources,
   if (!found.text_encoder.empty()) {
     require_same(found.text_encoder, found.text_encoder_hash, sources.text_encoder_hash);
     parts.captions = std::make_shared<GemmaFeatures>(
-        load_gemma(found.text_encoder, device, dtype),
+        found.text_encoder, device,
         FeatureKey{.weights_hash = found.text_encoder_hash, .tokenizer_hash = {}, .dtype = dtype});
   }
   model.attach(std::move(parts));

@@ -64,6 +64,8 @@ ModelInfo info_for(const ImportedBackbone& backbone, const LatentModelOptions& o
   info.flow.time = TimeDistribution::kUniform;
   info.flow.time_mean = 0.0;
   apply_sampling_preset(SamplingPreset::kLumina, info.sampler, info.guidance);
+  load_autoencoder(options.parts.autoencoder);  // throws what is wrong with it
+  verify_gemma(TensorSource::open(options.parts.text_encoder), gemma);
   info.frozen = with_hashes(with_whole_paths(options.parts, fs::current_path()));
   info.training = {{"imported_from", backbone.files().weights.filename().string()}};
   validate_size(info.generator, options.image_size, options.image_size, "--image-size");

@@ -95,6 +95,41 @@ TEST_F(LatentModel, IsSampledInPixelsAndNewMaskPlanesChangeNothing) {
   EXPECT_TRUE(plain.equal(sampled(model, disc()))) << "weights of zero";
 }
 
+TEST_F(LatentModel, GlimpsesAreSmallPicturesOfTheLatents) {
+  const auto model = loaded(folder_ / "imported/model.safetensors");
+  at::manual_seed(9);
+  const auto small = at::randn({2, 4, 16, 24}), large = at::randn({1, 4, 48, 80});
+  EXPECT_TRUE(model.model->glimpse(small).equal(model.model->to_images(small)));
+  EXPECT_EQ(model.model->glimpse(large).sizes(), at::IntArrayRef({1, 3, 32, 54}));
+}
+
+TEST_F(LatentModel, FeaturesAreTheSameWhenTheEncoderWasGivenUp) {
+  const auto model = loaded(folder_ / "imported/model.safetensors");
+  const auto& captions = *model.model->frozen().captions;
+  Conditions conditions;
+  CaptionEncoder encoder(model.tokenizer, 16);
+  encoder.encode({"a scan of the brain"}, conditions);
+  const auto before = captions.features(conditions.tokens, conditions.token_mask);
+  captions.release();
+  EXPECT_TRUE(before.equal(captions.features(conditions.tokens, conditions.token_mask)));
+  encoder.encode({"a tumour"}, conditions);  // new: the weights come back
+  EXPECT_GT(captions.features(conditions.tokens, conditions.token_mask).abs().sum().item<float>(),
+            0.0F);
+}
+
+TEST_F(LatentModel, AFineTuneSamplesAsItsBaseUnlessToldOtherwise) {
+  const auto base = loaded(folder_ / "imported/model.safetensors").info;
+  auto untold = fine_tune("run", 1);
+  EXPECT_EQ(untold.sampler.steps, 2);  // of every config of these tests
+  untold.sampler.steps = base.sampler.steps;
+  EXPECT_EQ(to_json(untold.sampler), to_json(base.sampler));
+  EXPECT_EQ(to_json(untold.guidance), to_json(base.guidance));
+  const auto told = fine_tune("run", 1, {"sampling.steps=7"});
+  EXPECT_EQ(told.sampler.steps, 7);
+  EXPECT_EQ(told.sampler.solver, base.sampler.solver);
+  EXPECT_EQ(fine_tune("run", 1, {"sampling.preset=original"}).sampler.solver, Solver::kEuler);
+}
+
 TEST_F(LatentModel, PaintingKeepsThePixelsOutsideOfTheRegion) {
   const auto model = loaded(folder_ / "imported/model.safetensors");
   SamplingRequest request;

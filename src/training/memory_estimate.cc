@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "models/autoencoder.h"
 #include "models/nextdit.h"
 
 namespace medaug {
@@ -100,6 +101,14 @@ MemoryEstimate estimate_memory(const MemorySetting& s) {
   // Of the largest tensor: its gradient and three more in float32; both averages, and their random
   // numbers in 64 bits.
   out.workspace = s.gpu ? real(largest) * (s.low_state ? 48.0 : 16.0) : 0.0;
+  if (s.autoencoder) {
+    const auto scale = autoencoder_downscale(*s.autoencoder);
+    const auto activations =
+        activation_bytes(*s.autoencoder, AutoencoderHalf::kEncoder,
+                         s.height * s.width * scale * scale, s.half ? at::kBFloat16 : at::kFloat);
+    out.weights += real(nn::parameter_count(Autoencoder(*s.autoencoder, {}, at::kMeta))) * e;
+    out.workspace = std::max(out.workspace, real(std::min(activations, kMostAutoencoderBytes)));
+  }
   out.per_image = image_bytes(s);
   return out;
 }

@@ -42,6 +42,20 @@ TEST(MemoryEstimate, FrozenWeightsCostTheirTwoBytesOnly) {
   EXPECT_LT(lora.per_image, estimate_memory(latents_512()).per_image);
 }
 
+TEST(MemoryEstimate, TheAutoencoderCostsItsWeightsAndOneImage) {
+  auto s = latents_512();
+  const auto without = estimate_memory(s);
+  s.autoencoder = AutoencoderOptions{};
+  const auto with = estimate_memory(s);
+  EXPECT_DOUBLE_EQ(with.weights - without.weights, 2.0 * 83'653'863.0);
+  EXPECT_GE(with.workspace, without.workspace);
+  s.gpu = false;
+  EXPECT_EQ(with.trained, without.trained);
+  const auto on_cpu = estimate_memory(s);
+  EXPECT_GT(on_cpu.workspace, 0.1e9);
+  EXPECT_LE(on_cpu.workspace, 4.0 * 1024 * 1024 * 1024);
+}
+
 TEST(MemoryEstimate, LargestBatchIsTheLastThatFits) {
   auto s = latents_512();
   s.checkpointed = true;

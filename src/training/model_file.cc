@@ -2,7 +2,6 @@
 #include "training/model_file.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/isfinite.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
@@ -11,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "checkpoint/load.h"
 #include "training/adapter_file.h"
 
 namespace medaug {
@@ -138,7 +138,7 @@ void check_weights(const ModelWeights& weights, const std::filesystem::path& pat
     if (parameters.find(name) == nullptr) {
       refuse(path, name, "does not belong to this model");
     }
-    if (!at::isfinite(tensor).all().item<bool>()) {
+    if (!all_finite(tensor)) {
       refuse(path, name, "holds values that are not finite");
     }
   }

@@ -2,11 +2,9 @@
 #include "training/sampling.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/amax.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/max_pool2d.h>
-#include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/ops/where.h>
 #include <c10/core/InferenceMode.h>
 
@@ -86,13 +84,6 @@ Tensor z_region(const Tensor& region, std::int64_t downscale) {
                         : at::max_pool2d(region.to(at::kFloat), {downscale, downscale}).gt(0.0);
 }
 
-/// What latents look like without the time that decoding takes: their first channels, stretched.
-Tensor rough_picture(const Tensor& latents, const SamplingRequest& request) {
-  const auto shown = latents.narrow(1, 0, latents.size(1) >= 3 ? 3 : 1);
-  const auto range = shown.abs().amax({1, 2, 3}, true).clamp_min(1e-6);
-  return at::upsample_nearest2d(shown / range, {request.height, request.width});
-}
-
 Tensor sample_part(const Generator& model, const SamplingRequest& request,
                    const SamplingSettings& settings, const PartWatch& watch) {
   const c10::InferenceMode inference;
@@ -128,7 +119,7 @@ Tensor sample_part(const Generator& model, const SamplingRequest& request,
   }
   const auto after_step = [&](std::int64_t step, std::int64_t steps, const Tensor& state) {
     if (watch.on_estimate) {
-      watch.on_estimate(model.works_on_pixels() ? estimate : rough_picture(estimate, request));
+      watch.on_estimate(estimate);
     }
     return watch.on_step(step, steps, state);
   };

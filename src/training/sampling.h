@@ -42,8 +42,9 @@ struct SamplingWatch {
   /// Sees the first part's state on the calling thread, and may cancel: the state so far is then
   /// returned.
   StepCallback on_step = {};
-  /// Sees, after each step of each part, the x-hat (n, C, H, W) that it led to: images from number
-  /// `first` on. Called from the parts' threads, at the same time.
+  /// Sees, after each step of each part, the x-hat (n, C, h, w) that it led to, as the network
+  /// works on it (`Generator::glimpse` makes pictures of it): images from number `first` on. Called
+  /// from the parts' threads, at the same time.
   std::function<void(std::int64_t first, const at::Tensor& estimate)> on_estimate = {};
 };
 

@@ -12,6 +12,7 @@
 #include "base/stop.h"
 #include "checkpoint/run_folder.h"
 #include "nn/layers.h"
+#include "training/caption_pass.h"
 #include "training/frozen_parts.h"
 #include "training/session.h"
 #include "training/setup.h"
@@ -137,6 +138,7 @@ void Session::open() {
   open_model(tokenizer.size());
   captions_ =
       std::make_unique<CaptionEncoder>(std::move(tokenizer), model_->options().text.max_tokens);
+  encode_captions_ahead(*model_, *captions_, captions_of_run(data_, config_.augment));
   if (taught_by_) {
     Conditions no_text;
     captions_->encode({""}, no_text);

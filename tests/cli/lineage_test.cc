@@ -2,7 +2,11 @@
 // Published weights through the real program, on a made-up lineage: look, convert, generate,
 // fine-tune with masks, export, import again; and what is wrong with parts that do not fit.
 
+#include <ATen/ops/cat.h>
 #include <gmock/gmock.h>
+
+#include <cmath>
+#include <functional>
 
 #include "base/fields.h"
 #include "image/image.h"
@@ -70,8 +74,6 @@ TEST_F(Lineage, IsImportedSampledFineTunedExportedAndImportedAgain) {
         "--set",
         "training.batch_size=2",
         "--set",
-        "sampling.preset=lumina",
-        "--set",
         "training.sample_count=2"});
   done({"generate", "--checkpoint", "run", "--caption", "a scan", "--mask", mask, "--steps", "3",
         "--output", "tuned"});
@@ -86,6 +88,18 @@ TEST_F(Lineage, IsImportedSampledFineTunedExportedAndImportedAgain) {
     const auto image = read_image(in(name) / Json::parse(line)["image_path"].get<std::string>());
     EXPECT_EQ(image.pixels.sizes(), at::IntArrayRef({3, 64, 64})) << name;
   }
+}
+
+TEST_F(Lineage, WhatAFineTuneNeedsIsToldOfItsBase) {
+  done({"phantom", "data", "--count", "12", "--size", "64"});
+  done(convert("imported"));
+  const auto dry = Json::parse(
+      done({"train", "--config", (source_folder() / "configs/tiny.yaml").string(), "--init",
+            "imported/model.safetensors", "--output", "run", "--dry-run", "--json", "--set",
+            "data.image_size=64", "--set", "data.train_data=" + in("data/train.jsonl").string(),
+            "--set", "data.val_data=" + in("data/val.jsonl").string()}));
+  const auto base = Json::parse(done({"check", "checkpoint", "imported", "--json"}));
+  EXPECT_EQ(dry["parameters"], base["parameters"]);
 }
 
 TEST_F(Lineage, ChecksOfPartsReportThem) {
@@ -121,6 +135,37 @@ TEST_F(Lineage, PartsThatDoNotFitAreRefused) {
   EXPECT_THAT(refusal(), HasSubstr("tokenizer.model"));
   fs::copy_file(in("gemma/config.json"), in("gemma/tokenizer.model"), ignored);
   EXPECT_THAT(refusal(), HasSubstr("tokenizer.model"));
+}
+
+TEST_F(Lineage, PartsThatAreDamagedAreRefusedBeforeAnythingIsWritten) {
+  for (const char* part : {"vae/diffusion_pytorch_model.safetensors", "gemma/model.safetensors"}) {
+    const auto whole = read_safetensors(in(part));
+    const auto refusal = [&](const std::function<void(NamedTensors&)>& damage) {
+      NamedTensors tensors(whole.tensors.begin(), whole.tensors.end());
+      for (auto& [name, tensor] : tensors) {
+        tensor = tensor.clone();
+      }
+      damage(tensors);
+      write_safetensors(in(part), tensors);
+      const auto outcome = medaug(convert("refused"));
+      EXPECT_EQ(outcome.status, 5) << outcome.err;
+      EXPECT_FALSE(fs::exists(in("refused/model.safetensors")));
+      EXPECT_THAT(outcome.err, HasSubstr(fs::path(part).parent_path().string()));
+      return outcome.err;
+    };
+    const auto name = whole.tensors.rbegin()->first;
+    EXPECT_THAT(refusal([](auto& t) { t.back().second.flatten()[0] = NAN; }),
+                AllOf(HasSubstr(name), HasSubstr("not finite")));
+    EXPECT_THAT(refusal([](auto& t) { t.back().second = t.back().second.to(at::kInt); }),
+                AllOf(HasSubstr(name), HasSubstr("I32")));
+    EXPECT_THAT(refusal([](auto& t) { t.back().first += "s"; }), HasSubstr(name));
+    EXPECT_THAT(
+        refusal([](auto& t) { t.back().second = at::cat({t.back().second, t.back().second}); }),
+        AllOf(HasSubstr(name), HasSubstr("has shape")));
+    EXPECT_THAT(refusal([](auto& t) { t.erase(t.begin()); }),
+                HasSubstr(whole.tensors.begin()->first));
+    write_safetensors(in(part), NamedTensors(whole.tensors.begin(), whole.tensors.end()));
+  }
 }
 
 TEST_F(Lineage, AMaskForABackboneWithoutMaskPlanesIsRefused) {

@@ -109,7 +109,7 @@ class JobQueue {
   std::optional<Problem> attempt(const std::vector<Slot>& batch);
   std::vector<at::Tensor> sample(HostedModel& model, const std::vector<Slot>& batch);
   bool take_turn(const Slot& slot);
-  void glimpse(const std::vector<Slot>& batch, std::int64_t first, const at::Tensor& estimate);
+  void glimpse_of(HostedModel& model, const Slot& slot, const at::Tensor& estimate);
   void keep(HostedModel& model, const Slot& slot, const at::Tensor& pixels);
   bool is_running(const Active& active) const;
   bool is_wanted(const Slot& slot) const;

@@ -38,7 +38,7 @@ struct JobQueue::Active {
   std::uint64_t version = 1;
   std::map<std::int64_t, Preview> previews;  ///< by image
   std::uint64_t preview_version = 0;
-  std::map<std::int64_t, Clock::time_point> previewed_at;
+  std::map<std::int64_t, Clock::time_point> next_preview;  ///< of an image; none = now
   Clock::time_point created_at = Clock::now();
   Clock::time_point started_at = {};
 

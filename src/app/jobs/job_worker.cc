@@ -16,6 +16,8 @@ namespace medaug::app {
 namespace {
 
 constexpr auto kBetweenPreviews = std::chrono::milliseconds(150);
+/// Of the time that a job takes, what its previews may: decoding latents is slow.
+constexpr double kPreviewShare = 0.05;
 /// Clients whose jobs were made together come back together: for that share of the time they took,
 /// the next batch waits for them.
 constexpr double kGatherShare = 0.05;
@@ -168,12 +170,17 @@ std::vector<at::Tensor> JobQueue::sample(HostedModel& model, const std::vector<S
     return wanted && !stopping_;
   };
   watch.on_estimate = [&](std::int64_t first, const at::Tensor& estimate) {
-    glimpse(batch, first, estimate);
+    for (std::int64_t i = 0; i < estimate.size(0); ++i) {
+      const auto& slot = batch[static_cast<std::size_t>(first + i)];
+      if (take_turn(slot)) {
+        glimpse_of(model, slot, estimate.narrow(0, i, 1));
+      }
+    }
   };
   return model.generate(requests, settings, watch);
 }
 
-/// Whether a glimpse of this image is wanted now; then the next one is not for a while.
+/// Whether a glimpse of this image is wanted now.
 bool JobQueue::take_turn(const Slot& slot) {
   const std::lock_guard lock(mutex_);
   auto& active = *slot.active;
@@ -183,36 +190,30 @@ bool JobQueue::take_turn(const Slot& slot) {
   });
   const bool shown =
       slot.index - static_cast<std::int64_t>(active.job.images.size()) < options_.most_previews;
-  auto& last = active.previewed_at[slot.index];
-  if (!watched || !shown || Clock::now() - last < kBetweenPreviews) {
-    return false;
-  }
-  last = Clock::now();
-  return true;
+  return watched && shown && Clock::now() >= active.next_preview[slot.index];
 }
 
-void JobQueue::glimpse(const std::vector<Slot>& batch, std::int64_t first,
-                       const at::Tensor& estimate) {
-  for (std::int64_t i = 0; i < estimate.size(0); ++i) {
-    const auto& slot = batch[static_cast<std::size_t>(first + i)];
-    if (!take_turn(slot)) {
-      continue;
-    }
-    auto pixels = estimate[i].clamp(-1, 1).to(at::kCPU);
-    const auto longer = std::max(pixels.size(1), pixels.size(2));
-    if (longer > options_.preview_side) {
-      const auto every = (longer + options_.preview_side - 1) / options_.preview_side;
-      pixels = pixels.slice(1, 0, {}, every).slice(2, 0, {}, every).contiguous();
-    }
-    auto png = encode_png(from_unit_range(pixels, 8));
-    {
-      const std::lock_guard lock(mutex_);
-      auto& active = *slot.active;
-      active.previews[slot.index] = {++active.preview_version, slot.index, active.step,
-                                     active.job.request.sampler.steps, std::move(png)};
-    }
-    changed(slot.active);
+void JobQueue::glimpse_of(HostedModel& model, const Slot& slot, const at::Tensor& estimate) {
+  const auto begin = Clock::now();
+  auto pixels = model.glimpse(estimate)[0].clamp(-1, 1).to(at::kCPU);
+  const auto longer = std::max(pixels.size(1), pixels.size(2));
+  if (longer > options_.preview_side) {
+    const auto every = (longer + options_.preview_side - 1) / options_.preview_side;
+    pixels = pixels.slice(1, 0, {}, every).slice(2, 0, {}, every).contiguous();
   }
+  auto png = encode_png(from_unit_range(pixels, 8));
+  {
+    const std::lock_guard lock(mutex_);
+    auto& active = *slot.active;
+    active.previews[slot.index] = {++active.preview_version, slot.index, active.step,
+                                   active.job.request.sampler.steps, std::move(png)};
+    const auto shown = std::min(active.job.request.count, options_.most_previews);
+    const auto cost = (Clock::now() - begin) * static_cast<double>(shown) / kPreviewShare;
+    active.next_preview[slot.index] =
+        Clock::now() + std::max<Clock::duration>(kBetweenPreviews,
+                                                 std::chrono::duration_cast<Clock::duration>(cost));
+  }
+  changed(slot.active);
 }
 
 void JobQueue::keep(HostedModel& model, const Slot& slot, const at::Tensor& pixels) {

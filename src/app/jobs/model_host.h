@@ -79,6 +79,7 @@ class HostedModel {
                                    const GenerateSettings& settings, const SamplingWatch& watch) {
     return generator_.generate(requests, settings, watch);
   }
+  at::Tensor glimpse(const at::Tensor& estimate) const { return generator_.glimpse(estimate); }
   /// The finished image as a PNG with its settings inside, and what is known about it.
   Made finish(const at::Tensor& pixels, const GenerateRequest& request,
               const GenerateSettings& settings, const NearestTraining* nearest) const;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "checkpoint/lineage/backbone.h"
 
-#include <ATen/ops/isfinite.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
@@ -15,6 +14,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "checkpoint/lineage/key_map.h"
+#include "checkpoint/load.h"
 #include "checkpoint/safetensors.h"
 
 namespace medaug {
@@ -22,22 +22,11 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kFirst = "layers.0.attention.wq.weight";
-constexpr std::int64_t kPiece = 1 << 20;  ///< numbers that are looked at together
 
 std::string shown(const fs::path& path) { return printable(path.string(), 1000); }
 
 std::string where_of(const fs::path& file, const std::string& tensor) {
   return shown(file) + ": tensor '" + printable(tensor) + "'";
-}
-
-bool finite(const at::Tensor& tensor) {
-  const auto flat = tensor.flatten();
-  for (std::int64_t at = 0; at < flat.numel(); at += kPiece) {
-    if (!at::isfinite(flat.slice(0, at, at + kPiece)).all().item<bool>()) {
-      return false;
-    }
-  }
-  return true;
 }
 
 bool same_bytes(const at::Tensor& a, const at::Tensor& b) {
@@ -243,7 +232,7 @@ at::Tensor ImportedBackbone::read(const std::string& name) const {
     return at::zeros(planned->shape, *weight_scalar_type(planned->dtype));
   }
   auto tensor = source_->read(stored.front());
-  if (check_finite_ && !finite(tensor)) {
+  if (check_finite_ && !all_finite(tensor)) {
     throw Error(ErrorCode::kCheckpoint, source_->where(stored.front()),
                 "has a number that is not finite", "the weights are damaged: fetch them again");
   }
