@@ -25,6 +25,7 @@ enum class Purpose : std::uint32_t {
   kFewLabelled = 13,    ///< which images an experiment keeps
   kAdapterDrop = 14,    ///< inputs of adapters that a step leaves out
   kRounding = 15,       ///< optimiser state in bfloat16
+  kBucket = 16,         ///< size of a picture among the nearest
 };
 
 /// Counter-based random numbers (Philox4x32-10; Salmon et al., "Parallel random numbers: as easy as

@@ -83,7 +83,6 @@ std::string weights_advice(const RunConfig& config, const Estimate& estimate) {
 MemorySetting memory_setting(const RunConfig& config) {
   const auto& training = config.training;
   MemorySetting out;
-  out.model = settled_model(config);
   out.lora = config.lora;
   out.half = training.use_amp && training.amp_dtype != AmpDtype::kFloat32;
   out.low_state = training.state_dtype == StateDtype::kBFloat16;
@@ -102,6 +101,8 @@ MemorySetting memory_setting(const RunConfig& config) {
     out.height /= base->generator.downscale;
     out.width /= base->generator.downscale;
     out.caption_tokens = base->generator.text.max_tokens;
+  } else {
+    out.model = settled_model(config);
   }
   return out;
 }

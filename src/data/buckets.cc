@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/random.h"
+
 namespace medaug {
 namespace {
 
@@ -13,6 +15,15 @@ double closeness(const PictureSize& bucket, double height, double width) {
   const double tall = static_cast<double>(bucket.height) / height;
   const double wide = static_cast<double>(bucket.width) / width;
   return std::min(tall, wide) / std::max(tall, wide);
+}
+
+/// FNV-1a of 64 bits (Fowler, Noll, Vo).
+std::uint64_t hash_of(const std::string& name) {
+  std::uint64_t hash = 0xCBF29CE484222325U;
+  for (const char c : name) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
+  }
+  return hash;
 }
 
 }  // namespace
@@ -34,21 +45,29 @@ std::vector<PictureSize> aspect_ratio_buckets(std::int64_t side) {
   return sizes;
 }
 
+std::vector<PictureSize> nearest_buckets(std::int64_t side, std::int64_t height, std::int64_t width,
+                                         std::int64_t count) {
+  auto sizes = aspect_ratio_buckets(side);
+  const auto real_height = static_cast<double>(height), real_width = static_cast<double>(width);
+  std::stable_sort(sizes.begin(), sizes.end(), [&](const PictureSize& a, const PictureSize& b) {
+    return closeness(a, real_height, real_width) > closeness(b, real_height, real_width);
+  });
+  sizes.resize(std::min(sizes.size(), static_cast<std::size_t>(count)));
+  return sizes;
+}
+
 PreprocessOptions sized_for(const PreprocessOptions& options, std::int64_t height,
-                            std::int64_t width) {
+                            std::int64_t width, const std::string& name) {
   if (!options.buckets) {
     return options;
   }
-  const auto sizes = aspect_ratio_buckets(options.image_size);
-  const auto real_height = static_cast<double>(height), real_width = static_cast<double>(width);
-  const auto nearest = *std::max_element(
-      sizes.begin(), sizes.end(), [&](const PictureSize& a, const PictureSize& b) {
-        return closeness(a, real_height, real_width) < closeness(b, real_height, real_width);
-      });
+  const auto near =
+      nearest_buckets(options.image_size, height, width, name.empty() ? 1 : options.bucket_choices);
+  const auto chosen = RandomStream(hash_of(name), Purpose::kBucket).below(near.size());
   auto own = options;
   own.buckets = false;
-  own.image_size = nearest.height;
-  own.image_width = nearest.width;
+  own.image_size = near[chosen].height;
+  own.image_width = near[chosen].width;
   return own;
 }
 

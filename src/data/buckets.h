@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "data/preprocess.h"
@@ -17,9 +18,16 @@ inline constexpr std::int64_t kBucketUnit = 16;
 /// @param side  pixels, at least 16
 std::vector<PictureSize> aspect_ratio_buckets(std::int64_t side);
 
-/// The options for a picture of this size: with `buckets` those of the bucket of the nearest shape
-/// (the one that a picture of height x width loses least to), without them as they are.
+/// Those whose shape is nearest to that of a picture (it loses least to them), the nearest first,
+/// of two that are as near the wider one first: Lumina-Next's order. All when there are fewer.
+std::vector<PictureSize> nearest_buckets(std::int64_t side, std::int64_t height, std::int64_t width,
+                                         std::int64_t count);
+
+/// The options for a picture of this size: with `buckets` those of the nearest bucket, without them
+/// as they are.
+/// @param name  of the picture's file: draws one of the `bucket_choices` nearest, the same on every
+/// machine; empty = the nearest
 PreprocessOptions sized_for(const PreprocessOptions& options, std::int64_t height,
-                            std::int64_t width);
+                            std::int64_t width, const std::string& name = {});
 
 }  // namespace medaug

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "data/loader.h"
 #include "data/pair.h"
@@ -54,6 +56,35 @@ TEST(Buckets, APictureGetsTheNearestShape) {
   EXPECT_EQ(bucket_of(512, 100, 10000), (PictureSize{256, 1024}));  // beyond 1 : 4
   PreprocessOptions plain;
   EXPECT_EQ(sized_for(plain, 10, 1000).width(), plain.width());
+}
+
+TEST(Buckets, TheNearestStandInUpstreamsOrder) {
+  const std::vector<PictureSize> square{{512, 512}, {496, 512}, {512, 496}, {496, 528}};
+  EXPECT_EQ(nearest_buckets(512, 3000, 3000, 4), square);
+  EXPECT_EQ(std::ssize(nearest_buckets(256, 1, 1, 1000)), 49);
+}
+
+TEST(Buckets, APicturesNameChoosesAmongTheNearest) {
+  PreprocessOptions options;
+  options.image_size = 512;
+  options.buckets = true;
+  options.bucket_choices = 4;
+  const auto near = nearest_buckets(512, 700, 900, 4);
+  std::map<std::pair<std::int64_t, std::int64_t>, int> counts;
+  for (int i = 0; i < 400; ++i) {
+    const auto name = std::to_string(i) + ".png";
+    const auto own = sized_for(options, 700, 900, name);
+    EXPECT_NE(std::find(near.begin(), near.end(), PictureSize{own.height(), own.width()}),
+              near.end());
+    EXPECT_EQ(sized_for(options, 700, 900, name).height(), own.height());
+    ++counts[{own.height(), own.width()}];
+  }
+  ASSERT_EQ(counts.size(), 4U);
+  for (const auto& [size, count] : counts) {
+    EXPECT_GT(count, 70);
+    EXPECT_LT(count, 130);
+  }
+  EXPECT_EQ(sized_for(options, 700, 900).height(), near.front().height) << "without a name";
 }
 
 /// Pictures of 32 x 32, 32 x 64 and again 32 x 32, the second with a mask.

@@ -68,7 +68,8 @@ StoredPair read_stored_pair(const Record& record, const std::string& where) {
 
 Pair preprocess_pair(const StoredPair& stored, const Record& record,
                      const PreprocessOptions& wanted, const std::string& where) {
-  const auto options = sized_for(wanted, stored.image.height(), stored.image.width());
+  const auto options = sized_for(wanted, stored.image.height(), stored.image.width(),
+                                 record.image_path.filename().string());
   Pair pair;
   pair.image = preprocess_image(stored.image, options);
   pair.stored_bit_depth = stored.image.bit_depth;

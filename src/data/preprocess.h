@@ -39,6 +39,7 @@ struct PreprocessOptions {
   Fit fit = Fit::kStretch;
   bool buckets =
       false;  ///< each picture at the size of data/buckets.h that is nearest to its shape
+  std::int64_t bucket_choices = 1;       ///< nearest sizes among which a picture's name draws one
   std::int64_t mask_classes = 1;         ///< K planes; background has none
   std::vector<std::string> class_names;  ///< K names, or empty
   std::vector<std::int64_t>
@@ -72,6 +73,12 @@ void describe(Visitor& visit, PreprocessOptions& o) {
               .help = "pictures keep their shape: each gets the nearest size of about image_size x "
                       "image_size pixels, sides multiples of 16"},
         o.buckets);
+  visit(Field{.name = "bucket_choices",
+              .help = "with buckets, a picture of the data goes to one of this many nearest sizes, "
+                      "always to the same (Lumina-Next draws among 4)",
+              .min = 1,
+              .max = 16},
+        o.bucket_choices);
   visit(Field{.name = "mask_classes",
               .help = "number of mask classes K, background not counted",
               .min = 0,

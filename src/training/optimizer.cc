@@ -275,9 +275,9 @@ void AdamW::use_average(int index) {
   }
 }
 
+// Not of all weights at once: that takes as much memory as they do. A GPU is waited for once.
 bool AdamW::is_finite() const {
-  std::vector<Tensor>
-      finite;  // one wait for a GPU; of all at once it would take more than the weights
+  std::vector<Tensor> finite;
   for (const auto& slot : slots_) {
     finite.push_back(at::isfinite(view(master_, slot)).all());
   }

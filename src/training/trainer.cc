@@ -104,7 +104,7 @@ GeneratorOptions Session::network_options(std::int64_t vocabulary) const {
                 : model_options(config_, data_.preprocess, vocabulary);
 }
 
-/// The model as it starts, and the optimiser of what is trained of it.
+/// The model as it starts.
 void Session::open_model(std::int64_t vocabulary) {
   const auto seed = static_cast<std::uint64_t>(options_.seed);
   model_ = std::make_unique<Generator>(network_options(vocabulary),
@@ -122,9 +122,6 @@ void Session::open_model(std::int64_t vocabulary) {
     copy_weights(*taught_by_->model, *model_);
     taught_by_->model->to(compute_dtype(options_));
   }
-  optimizer_ =
-      std::make_unique<AdamW>(trained_tensors(*model_), adamw_options(options_),
-                              compute_dtype(options_), options_.averages(), muon_options(options_));
 }
 
 void Session::open() {
@@ -139,6 +136,9 @@ void Session::open() {
   captions_ =
       std::make_unique<CaptionEncoder>(std::move(tokenizer), model_->options().text.max_tokens);
   encode_captions_ahead(*model_, *captions_, captions_of_run(data_, config_.augment));
+  optimizer_ =  // after the text encoder's gigabytes are gone
+      std::make_unique<AdamW>(trained_tensors(*model_), adamw_options(options_),
+                              compute_dtype(options_), options_.averages(), muon_options(options_));
   if (taught_by_) {
     Conditions no_text;
     captions_->encode({""}, no_text);

@@ -4,8 +4,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "cli_run.h"
 
@@ -39,6 +41,40 @@ TEST(Configs, EveryOneLoads) {
     EXPECT_EQ(run.status, 0) << name << ": " << run.err;
   }
   EXPECT_TRUE(folder.listing().empty());
+}
+
+// One step each; the large one narrower than it is (2304, 32 heads, 24 layers), all else as it
+// stands.
+TEST(Configs, TheOriginalsStart) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run_medaug({"phantom", "data", "--count", "8", "--size", "64", "--kind", "scan"},
+                       folder.path())
+                .status,
+            0);
+  for (const auto& [name, narrower] : std::map<std::string, std::vector<std::string>>{
+           {"train_config_fast.yaml", {}},
+           {"train_config.yaml", {"model.dim=192", "model.heads=4", "model.layers=2"}}}) {
+    std::vector<std::string> arguments{
+        "train", "--config", (source_folder() / "configs" / name).string(), "--output", "run"};
+    auto settings = narrower;
+    settings.insert(settings.end(), {"training.max_steps=1", "training.batch_size=2",
+                                     "training.sample_count=1", "sampling.steps=2"});
+    for (const auto& setting : settings) {
+      arguments.insert(arguments.end(), {"--set", setting});
+    }
+    const auto run = run_medaug(arguments, folder.path());
+    EXPECT_EQ(run.status, 0) << name << ": " << run.err;
+    EXPECT_TRUE(fs::exists(folder.path() / "run/checkpoints/best_model.safetensors")) << name;
+    fs::remove_all(folder.path() / "run");
+  }
+}
+
+TEST(Configs, TheOriginalsNetworkIsItsSize) {
+  const TemporaryFolder folder;
+  const auto file = (source_folder() / "configs/train_config.yaml").string();
+  const auto run = run_medaug({"check", "config", file}, folder.path());
+  EXPECT_THAT(run.out, HasSubstr("width 2304, 24 layers, 32 heads"));
+  EXPECT_THAT(run.out, HasSubstr("1024 x 1024 pixels"));
 }
 
 TEST(Configs, EveryLineIsCommented) {
