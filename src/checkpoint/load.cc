@@ -80,13 +80,16 @@ void copy_into(const NamedTensors& targets, const SafetensorsFile& file,
   }
 }
 
+void require_finite(const at::Tensor& tensor, const std::string& where) {
+  if (!all_finite(tensor)) {
+    throw Error(ErrorCode::kCheckpoint, where, "has a number that is not finite",
+                "the weights are damaged: fetch them again, or use an earlier checkpoint");
+  }
+}
+
 void require_finite(const SafetensorsFile& file) {
   for (const auto& [name, tensor] : file.tensors) {
-    if (!all_finite(tensor)) {
-      throw Error(ErrorCode::kCheckpoint, shown(file) + ": tensor '" + name + "'",
-                  "has a number that is not finite",
-                  "the weights are damaged: fetch them again, or use an earlier checkpoint");
-    }
+    require_finite(tensor, shown(file) + ": tensor '" + name + "'");
   }
 }
 

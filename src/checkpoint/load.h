@@ -18,8 +18,9 @@ void copy_into(const NamedTensors& targets, const SafetensorsFile& file,
 /// Whether no number is NaN or infinite.
 bool all_finite(const at::Tensor& tensor);
 
-/// Refuses weights that no training run would have written. @throws Error kCheckpoint naming the
-/// first tensor with a NaN or an infinite number
+/// Refuses weights that no training run would have written. @throws Error kCheckpoint at `where`
+void require_finite(const at::Tensor& tensor, const std::string& where);
+/// Of a file: at the first tensor with a NaN or an infinite number.
 void require_finite(const SafetensorsFile& file);
 
 }  // namespace medaug

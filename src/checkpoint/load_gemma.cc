@@ -89,10 +89,7 @@ std::string require_gemma(const TensorSource& source, const GemmaOptions& option
 void verify_gemma(const TensorSource& source, const GemmaOptions& options) {
   require_gemma(source, options);
   for (const auto& [name, entry] : source.entries()) {
-    if (!all_finite(source.read(name))) {
-      throw Error(ErrorCode::kCheckpoint, source.where(name), "has a number that is not finite",
-                  "the weights are damaged: fetch them again");
-    }
+    require_finite(source.read(name), source.where(name));
   }
 }
 

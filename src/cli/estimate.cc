@@ -3,15 +3,13 @@
 
 #include <algorithm>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/strings.h"
 #include "checkpoint/autoencoder_file.h"
-#include "checkpoint/run_folder.h"
 #include "config/concat.h"
-#include "training/model_file.h"
+#include "training/base_model.h"
 #include "training/run_data.h"
 #include "training/setup.h"
 
@@ -22,22 +20,6 @@ namespace {
 constexpr double kProgramBytes = 0.3e9;
 
 double real(std::int64_t value) { return static_cast<double>(value); }
-
-/// The model of latents that the run starts from, if it does. What is wrong with a file is said by
-/// the run.
-std::optional<ModelInfo> latent_base(const RunConfig& config) {
-  if (config.base.empty()) {
-    return std::nullopt;
-  }
-  try {
-    const auto file = find_inference_file(config.base);
-    auto info = read_model_info(file);
-    info.frozen = with_whole_paths(info.frozen, file.parent_path());
-    return info.generator.stands_alone() ? std::nullopt : std::optional(std::move(info));
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
 
 std::optional<AutoencoderOptions> autoencoder_of(const ModelInfo& info) {
   try {
@@ -93,7 +75,7 @@ MemorySetting memory_setting(const RunConfig& config) {
   out.height = config.preprocess.height();
   out.width = config.preprocess.width();
   out.caption_tokens = config.text.max_tokens;
-  if (const auto base = latent_base(config)) {
+  if (const auto base = latent_base(config.base)) {
     auto colour = config.preprocess;
     colour.channels = colour.channels == 0 ? 3 : colour.channels;  // where only the data knows
     out.model = latent_options(base->generator, colour).dit;

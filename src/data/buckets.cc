@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "data/fnv.h"
 
 namespace medaug {
 namespace {
@@ -15,15 +16,6 @@ double closeness(const PictureSize& bucket, double height, double width) {
   const double tall = static_cast<double>(bucket.height) / height;
   const double wide = static_cast<double>(bucket.width) / width;
   return std::min(tall, wide) / std::max(tall, wide);
-}
-
-/// FNV-1a of 64 bits (Fowler, Noll, Vo).
-std::uint64_t hash_of(const std::string& name) {
-  std::uint64_t hash = 0xCBF29CE484222325U;
-  for (const char c : name) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
-  }
-  return hash;
 }
 
 }  // namespace
@@ -63,7 +55,8 @@ PreprocessOptions sized_for(const PreprocessOptions& options, std::int64_t heigh
   }
   const auto near =
       nearest_buckets(options.image_size, height, width, name.empty() ? 1 : options.bucket_choices);
-  const auto chosen = RandomStream(hash_of(name), Purpose::kBucket).below(near.size());
+  const auto chosen =
+      RandomStream(fnv(kFnvStart, name.data(), name.size()), Purpose::kBucket).below(near.size());
   auto own = options;
   own.buckets = false;
   own.image_size = near[chosen].height;

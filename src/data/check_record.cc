@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "data/fnv.h"
 #include "data/mask_labels.h"
 #include "data/pair.h"
 
@@ -14,19 +15,11 @@ namespace {
 
 constexpr std::size_t kMaxClasses = 32;
 
-std::uint64_t hash_bytes(std::uint64_t hash, const void* data, std::size_t bytes) {
-  const auto* p = static_cast<const unsigned char*>(data);
-  for (std::size_t i = 0; i < bytes; ++i) {
-    hash = (hash ^ p[i]) * 1099511628211ULL;
-  }
-  return hash;
-}
-
 std::uint64_t pixel_hash(const at::Tensor& pixels) {
   const at::Tensor in = pixels.contiguous();
-  const std::uint64_t hash = hash_bytes(1469598103934665603ULL, in.sizes().data(),
-                                        in.sizes().size() * sizeof(std::int64_t));
-  return hash_bytes(hash, in.const_data_ptr(), in.nbytes());
+  const std::uint64_t hash =
+      fnv(kFnvStart, in.sizes().data(), in.sizes().size() * sizeof(std::int64_t));
+  return fnv(hash, in.const_data_ptr(), in.nbytes());
 }
 
 bool is_constant(const at::Tensor& pixels) {

@@ -10,21 +10,12 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "data/fnv.h"
 #include "data/loader.h"
 #include "data/pair.h"
 
 namespace medaug {
 namespace {
-
-constexpr std::uint64_t kFnvStart = 1469598103934665603ULL;
-
-std::uint64_t fnv(std::uint64_t hash, const void* data, std::size_t bytes) {
-  const auto* p = static_cast<const unsigned char*>(data);
-  for (std::size_t i = 0; i < bytes; ++i) {
-    hash = (hash ^ p[i]) * 1099511628211ULL;
-  }
-  return hash;
-}
 
 /// One picture at the model's size, in as few bytes as keep it exact.
 struct Entry {

@@ -90,8 +90,7 @@ at::Tensor Generator::to_images(const at::Tensor& z) const {
 at::Tensor Generator::glimpse(const at::Tensor& z) const {
   constexpr std::int64_t kMostSide = 32;
   const auto factor = (std::max(z.size(2), z.size(3)) + kMostSide - 1) / kMostSide;
-  const bool small = works_on_pixels() || factor == 1;
-  return to_images(small ? z : at::avg_pool2d(z, {factor, factor}, {}, 0, true));
+  return works_on_pixels() ? z : to_images(at::avg_pool2d(z, {factor, factor}, {}, 0, true));
 }
 
 at::Tensor Generator::mask_for(const at::Tensor& mask) const {

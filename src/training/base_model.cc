@@ -2,6 +2,7 @@
 #include "training/base_model.h"
 
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "checkpoint/run_folder.h"
@@ -26,6 +27,20 @@ std::string difference(const std::string& section, const Json& wanted, const Jso
 BaseModel open_base_model(const std::filesystem::path& given) {
   const auto path = find_inference_file(given);
   return {path, read_model_weights(path)};
+}
+
+std::optional<ModelInfo> latent_base(const std::filesystem::path& base) {
+  if (base.empty()) {
+    return std::nullopt;
+  }
+  try {
+    const auto file = find_inference_file(base);
+    auto info = read_model_info(file);
+    info.frozen = with_whole_paths(info.frozen, file.parent_path());
+    return info.generator.stands_alone() ? std::nullopt : std::optional(std::move(info));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 void require_same_network(const GeneratorOptions& wanted, const BaseModel& base) {

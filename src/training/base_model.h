@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "training/model_file.h"
@@ -17,6 +18,10 @@ struct BaseModel {
 
 /// @param given  model or adapter file, step folder or run. @throws Error kCheckpoint
 BaseModel open_base_model(const std::filesystem::path& given);
+
+/// The description of the model at `base` when it is one of latents or with a frozen text encoder.
+/// Nothing for another, for no path, and for what cannot be read: the run says what is wrong.
+std::optional<ModelInfo> latent_base(const std::filesystem::path& base);
 
 /// Whether a model of these options can start from the base: all are the same but for masks and the
 /// augment vector where the base has none. @throws Error kConfig naming the first that differs

@@ -13,14 +13,11 @@ namespace {
 constexpr double kReportEvery = 30.0;  // seconds
 
 void add_captions(const Dataset& data, const AugmentOptions& augment, std::set<std::string>& out) {
-  const std::vector<bool> either{false, true};
   for (const auto& caption : captions_of(data)) {
     out.insert(caption);
-    for (const bool horizontal : either) {
-      for (const bool vertical : either) {
-        const bool drawn =
-            (!horizontal || augment.horizontal_flip) && (!vertical || augment.vertical_flip);
-        if (const auto flipped = flip_caption(caption, horizontal, vertical); drawn && flipped) {
+    for (const bool horizontal : {false, augment.horizontal_flip}) {
+      for (const bool vertical : {false, augment.vertical_flip}) {
+        if (const auto flipped = flip_caption(caption, horizontal, vertical)) {
           out.insert(*flipped);
         }
       }
@@ -42,7 +39,7 @@ std::vector<std::string> captions_of_run(const RunData& data, const AugmentOptio
 void encode_captions_ahead(const Generator& model, CaptionEncoder& encoder,
                            const std::vector<std::string>& captions) {
   const auto& frozen = model.frozen().captions;
-  if (!model.options().frozen_text || !frozen) {
+  if (!frozen) {
     return;
   }
   const auto of = " of " + std::to_string(captions.size()) + " captions";

@@ -45,7 +45,8 @@ void check_fit(const NextDiTOptions& dit, const AutoencoderOptions& autoencoder,
 
 ModelInfo info_for(const ImportedBackbone& backbone, const LatentModelOptions& options) {
   ModelInfo info;
-  const auto autoencoder = read_autoencoder_options(options.parts.autoencoder);
+  // Read as a whole: what is wrong with the parts is said before anything is written.
+  const auto autoencoder = load_autoencoder(options.parts.autoencoder)->options();
   const auto gemma = read_gemma_options(options.parts.text_encoder);
   info.generator.dit = backbone.options();
   check_fit(info.generator.dit, autoencoder, gemma, options.parts);
@@ -64,7 +65,6 @@ ModelInfo info_for(const ImportedBackbone& backbone, const LatentModelOptions& o
   info.flow.time = TimeDistribution::kUniform;
   info.flow.time_mean = 0.0;
   apply_sampling_preset(SamplingPreset::kLumina, info.sampler, info.guidance);
-  load_autoencoder(options.parts.autoencoder);  // throws what is wrong with it
   verify_gemma(TensorSource::open(options.parts.text_encoder), gemma);
   info.frozen = with_hashes(with_whole_paths(options.parts, fs::current_path()));
   info.training = {{"imported_from", backbone.files().weights.filename().string()}};

@@ -5,12 +5,11 @@
 #include <system_error>
 
 #include "base/strings.h"
-#include "checkpoint/run_folder.h"
 #include "config/concat.h"
 #include "config/reader.h"
 #include "config/writer.h"
 #include "data/manifest.h"
-#include "training/model_file.h"
+#include "training/base_model.h"
 #include "training/run_config_check.h"
 #include "training/sampling_preset.h"
 
@@ -36,28 +35,18 @@ void check_preset(const ConfigDocument& document, const std::string& name) {
               concat({"allowed: ", join(names, ", ")}));
 }
 
-/// A model of latents is sampled in its own way, which the defaults of pixels are far from. What is
-/// wrong with a file is said by the run.
-void sample_as_base(const fs::path& base, RunConfig& config) {
-  try {
-    const auto info = read_model_info(find_inference_file(base));
-    if (!info.generator.stands_alone()) {
-      config.sampler = info.sampler;
-      config.guidance = info.guidance;
-    }
-  } catch (const Error&) {
-    return;
-  }
-}
-
 // Presets come first, so that the keys of the config are laid over them.
 void apply_presets(const ConfigDocument& document, RunConfig& config) {
   if (const auto name = text_at(document, "model.preset"); !name.empty()) {
     check_preset(document, name);
     config.model = nextdit_preset(name);
   }
-  if (const auto base = text_at(document, "training.init_from"); !base.empty()) {
-    sample_as_base(find_input(base, config.file.parent_path()), config);
+  // A model of latents is sampled in its own way, which the defaults of pixels are far from.
+  const fs::path base = text_at(document, "training.init_from");
+  const auto located = base.empty() ? base : find_input(base, config.file.parent_path());
+  if (const auto info = latent_base(located)) {
+    config.sampler = info->sampler;
+    config.guidance = info->guidance;
   }
   const auto preset = enum_from_name<SamplingPreset>(text_at(document, "sampling.preset"));
   apply_sampling_preset(preset.value_or(SamplingPreset::kDefault), config.sampler, config.guidance);

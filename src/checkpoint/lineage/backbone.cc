@@ -232,9 +232,8 @@ at::Tensor ImportedBackbone::read(const std::string& name) const {
     return at::zeros(planned->shape, *weight_scalar_type(planned->dtype));
   }
   auto tensor = source_->read(stored.front());
-  if (check_finite_ && !all_finite(tensor)) {
-    throw Error(ErrorCode::kCheckpoint, source_->where(stored.front()),
-                "has a number that is not finite", "the weights are damaged: fetch them again");
+  if (check_finite_) {
+    require_finite(tensor, source_->where(stored.front()));
   }
   for (std::size_t i = 1; i < stored.size(); ++i) {
     if (!same_bytes(tensor, source_->read(stored[i]))) {
